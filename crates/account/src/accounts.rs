@@ -1,0 +1,105 @@
+//! What people do with their accounts. No HTTP and no SQL here.
+
+use service::contract::{
+    account_feed::Standing,
+    introspection::{Revocation, TokenDigest},
+};
+
+use crate::{
+    AccountService, Email, Error, NewPassword,
+    store::{Account, ChangeRefusal, Changed, EmailTaken, InsertAccount, UpdateAccount},
+    unbroken,
+};
+
+/// Longest name, in characters; the shortest has one.
+pub(crate) const NAME_LENGTH_MAX: usize = 100;
+
+/// Somebody who wants an account.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// Must not be any other account's.
+    pub email: Email,
+    /// Not the commonest, not the name, not the email.
+    pub password: NewPassword,
+}
+
+impl AccountService {
+    /// Registers an account. [`Error::EmailTaken`] if the email belongs to one already.
+    pub async fn register(&self, new: NewAccount) -> Result<Account, Error> {
+        let inner = &self.0;
+        let password_hash = inner.hasher.hash(new.password).await?;
+        let account = InsertAccount {
+            id: inner.account_ids.next(inner.store.as_ref()).await?,
+            name: new.name,
+            email: new.email,
+            password_hash,
+            created_at: inner.clock.now(),
+        };
+        let inserted = inner.store.insert_account(account).await?;
+        let account = inserted.map_err(|EmailTaken| Error::EmailTaken)?;
+        tracing::info!(account.id = account.id, "an account was registered");
+        Ok(account)
+    }
+
+    /// One account, whoever asks: the caller checks that it may.
+    pub async fn account(&self, id: i64) -> Result<Account, Error> {
+        self.0.store.account(id).await?.ok_or(Error::AccountNotFound)
+    }
+
+    /// Changes an account for its owner. Suspending it ends its tokens, and only an operator undoes
+    /// it.
+    pub async fn update_account(&self, id: i64, update: UpdateAccount) -> Result<Account, Error> {
+        let service = self.clone();
+        unbroken(async move {
+            let now = service.0.clock.now();
+            let updated = service.0.store.update_account(id, update, now).await?;
+            Ok(service.announce(updated.map_err(refused)?))
+        })
+        .await
+    }
+
+    /// Closes an account for its owner, for good. Its history stays, and its email stays taken.
+    pub async fn close_account(&self, id: i64) -> Result<Account, Error> {
+        let service = self.clone();
+        unbroken(async move {
+            let closed = service.0.store.close_account(id, service.0.clock.now()).await?;
+            Ok(service.announce(closed.map_err(refused)?))
+        })
+        .await
+    }
+
+    /// Tells those who cache tokens, and those who follow the feed, about a committed change.
+    fn announce(&self, changed: Changed) -> Account {
+        self.revoke(&changed.ended);
+        match changed.account.standing {
+            Standing::Active => {}
+            Standing::Suspended | Standing::Closed => {
+                self.0.feed_grew.send_replace(());
+                tracing::info!(
+                    account.id = changed.account.id,
+                    account.standing = ?changed.account.standing,
+                    "an account left good standing"
+                );
+            }
+        }
+        changed.account
+    }
+
+    /// Tells those who cache tokens that these ended, after the commit that ended them.
+    pub(crate) fn revoke(&self, ended: &[TokenDigest]) {
+        for digest in ended {
+            // An error means that nobody listens, so nobody has cached it either.
+            let _nobody_listens = self.0.revocations.send(Revocation(*digest));
+        }
+    }
+}
+
+fn refused(refusal: ChangeRefusal) -> Error {
+    match refusal {
+        ChangeRefusal::Unknown => Error::AccountNotFound,
+        ChangeRefusal::NotActive => Error::AccountDisabled,
+        ChangeRefusal::EmailTaken => Error::EmailTaken,
+    }
+}

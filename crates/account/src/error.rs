@@ -1,0 +1,36 @@
+//! Everything that a use case may answer instead of success. What clients see of it is decided in
+//! `http/problems.rs`.
+
+use crate::{password::HashError, store};
+
+/// Why a use case did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another account has this email, perhaps a closed one.
+    #[error("the email is taken")]
+    EmailTaken,
+    /// No account has this email and password. Which of the two is wrong is nobody's business.
+    #[error("the email or the password is wrong")]
+    InvalidCredentials,
+    /// The account is suspended or closed; said only to who knows its password or held its token.
+    #[error("the account is suspended or closed")]
+    AccountDisabled,
+    /// The refresh token is unknown, expired, revoked or used before.
+    #[error("the refresh token is not valid")]
+    InvalidRefreshToken,
+    /// There is no such account, or it is somebody else's.
+    #[error("there is no such account")]
+    AccountNotFound,
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The password was not hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// The operating system has no randomness.
+    #[error("there is no randomness for a token")]
+    Randomness(#[from] getrandom::Error),
+    /// A defect: the work panicked, or the process is ending.
+    #[error("the work broke off")]
+    BrokeOff(#[source] tokio::task::JoinError),
+}

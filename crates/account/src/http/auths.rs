@@ -1,0 +1,136 @@
+//! Calls on sessions.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header::CACHE_CONTROL};
+use service::{
+    contract::identity::Identity,
+    http::{fields::Body, health::json, problem::Problem},
+};
+
+use super::{
+    problems::{LogInProblems, RefreshProblems, SessionsProblems},
+    representations::{SessionsBody, TokensBody},
+    requests::{LogIn, RefreshTokens},
+};
+use crate::{AccountService, Tokens};
+
+/// Log in
+///
+/// Starts a session. An unknown email and a wrong password get the same answer after the same time.
+/// An account has at most 100 sessions: one more ends the oldest.
+#[utoipa::path(
+    post,
+    path = "/accounts/v1/auths",
+    tag = "auths",
+    security(()),
+    request_body = LogIn,
+    responses(
+        (
+            status = 201,
+            description = "The session has begun.",
+            body = TokensBody,
+            headers(("Cache-Control" = String, description = "`no-store`: tokens are secrets.")),
+        ),
+        LogInProblems,
+    ),
+)]
+pub(super) async fn log_in(
+    State(service): State<AccountService>,
+    Body(request): Body<LogIn>,
+) -> Result<Response, Problem> {
+    Ok(tokens(&service.log_in(request.into()).await?))
+}
+
+/// Refresh the tokens
+///
+/// Both are replaced, and the old ones end. A refresh token works once: if it is used again,
+/// somebody else has it, and the whole session is revoked. Two uses at once count as one after the
+/// other.
+#[utoipa::path(
+    post,
+    path = "/accounts/v1/auths/refresh",
+    tag = "auths",
+    security(()),
+    request_body = RefreshTokens,
+    responses(
+        (
+            status = 201,
+            description = "The session goes on with new tokens.",
+            body = TokensBody,
+            headers(("Cache-Control" = String, description = "`no-store`: tokens are secrets.")),
+        ),
+        RefreshProblems,
+    ),
+)]
+pub(super) async fn refresh(
+    State(service): State<AccountService>,
+    Body(request): Body<RefreshTokens>,
+) -> Result<Response, Problem> {
+    Ok(tokens(&service.refresh(&request.refresh_token).await?))
+}
+
+/// List the sessions
+///
+/// The caller's own that are alive, newest first.
+#[utoipa::path(
+    get,
+    path = "/accounts/v1/auths",
+    tag = "auths",
+    security(("accessToken" = [])),
+    responses(
+        (status = 200, description = "The sessions.", body = SessionsBody),
+        SessionsProblems,
+    ),
+)]
+pub(super) async fn list_sessions(
+    State(service): State<AccountService>,
+    caller: Identity,
+) -> Result<Response, Problem> {
+    let sessions = service.sessions(caller.account_id).await?;
+    Ok(json(StatusCode::OK, &SessionsBody::new(sessions, caller.session_id)))
+}
+
+/// Log out
+///
+/// Ends the session that the token belongs to.
+#[utoipa::path(
+    delete,
+    path = "/accounts/v1/auths/current",
+    tag = "auths",
+    security(("accessToken" = [])),
+    responses((status = 204, description = "The session has ended."), SessionsProblems),
+)]
+pub(super) async fn log_out(
+    State(service): State<AccountService>,
+    caller: Identity,
+) -> Result<StatusCode, Problem> {
+    service.log_out(caller).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Log out everywhere
+///
+/// Ends all of the caller's sessions, this one too.
+#[utoipa::path(
+    delete,
+    path = "/accounts/v1/auths",
+    tag = "auths",
+    security(("accessToken" = [])),
+    responses((status = 204, description = "All sessions have ended."), SessionsProblems),
+)]
+pub(super) async fn log_out_everywhere(
+    State(service): State<AccountService>,
+    caller: Identity,
+) -> Result<StatusCode, Problem> {
+    service.log_out_everywhere(caller.account_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// RFC 6749, section 5.1: an answer with tokens must not be cached.
+fn tokens(tokens: &Tokens) -> Response {
+    let body = json(StatusCode::CREATED, &TokensBody::from(tokens));
+    ([(CACHE_CONTROL, "no-store")], body).into_response()
+}

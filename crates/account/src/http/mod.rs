@@ -1,0 +1,81 @@
+//! The service over HTTP. This file is the table of contents: every call is listed here, once.
+
+mod accounts;
+mod auths;
+mod ping;
+mod problems;
+mod representations;
+mod requests;
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+use service::http::{docs, finish::finish, health, problem::ProblemDocument};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::AccountService;
+
+/// Where the service's routes begin.
+const PREFIX: &str = "/accounts";
+
+/// The routes over a service.
+pub(crate) fn router(service: AccountService) -> Router {
+    let readiness = Arc::new(service.clone());
+    let (router, document) = calls().with_state(service).split_for_parts();
+    router
+        .merge(docs::routes(PREFIX, document))
+        .merge(health::routes(readiness))
+        .layer(middleware::from_fn(finish))
+}
+
+/// The OpenAPI 3.1 document, as the handlers describe themselves.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    calls().into_openapi()
+}
+
+fn calls() -> OpenApiRouter<AccountService> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(accounts::create_account))
+        .routes(routes!(accounts::get_account, accounts::update_account, accounts::close_account))
+        .routes(routes!(auths::log_in, auths::list_sessions, auths::log_out_everywhere))
+        .routes(routes!(auths::refresh))
+        .routes(routes!(auths::log_out))
+        .routes(routes!(ping::ping))
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "my-pay accounts",
+        description = "Register, log in, and look after an account.\n\n\
+            Times are RFC 3339 in UTC; ids are integers from 1 to 2^53 - 1. Errors are \
+            problem details (RFC 9457) with a stable `code`; bad fields are all listed at once. \
+            Requests are read strictly: an unknown field is an error.",
+    ),
+    tags(
+        (name = "accounts", description = "A person's account. Everyone sees their own only."),
+        (name = "auths", description = "Sessions: logging in, staying logged in, logging out."),
+        (name = "health", description = "Who answers."),
+    ),
+    components(schemas(ProblemDocument)),
+    modifiers(&AccessToken),
+)]
+struct Document;
+
+/// Declares how callers show who they are.
+struct AccessToken;
+
+impl Modify for AccessToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The `accessToken` of a login or a refresh."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("accessToken", SecurityScheme::Http(scheme));
+    }
+}

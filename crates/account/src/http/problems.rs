@@ -1,0 +1,131 @@
+//! The catalogue of this service's problems: what clients can rely on, and which call answers what.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use service::http::{
+    docs,
+    problem::{
+        CONTENT_TOO_LARGE, INTERNAL_ERROR, INVALID_REQUEST, INVALID_TOKEN, Kind, MALFORMED_JSON,
+        MISSING_TOKEN, Problem, REQUEST_TIMEOUT, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE, kind,
+    },
+};
+use utoipa::{
+    IntoResponses,
+    openapi::{RefOr, Response},
+};
+
+use crate::{Error, password::HashError, store};
+
+/// The email belongs to an account already, perhaps a closed one.
+pub(super) const EMAIL_TAKEN: Kind = kind(409, "email_taken", "The email belongs to an account");
+/// No account has this email and this password.
+pub(super) const INVALID_CREDENTIALS: Kind =
+    kind(401, "invalid_credentials", "The email or the password is wrong");
+/// The account is suspended or closed.
+pub(super) const ACCOUNT_DISABLED: Kind =
+    kind(403, "account_disabled", "The account is suspended or closed");
+/// The refresh token is unknown, expired, revoked or used before.
+pub(super) const INVALID_REFRESH_TOKEN: Kind =
+    kind(401, "invalid_refresh_token", "The refresh token is not valid");
+/// There is no such account among the caller's own.
+pub(super) const ACCOUNT_NOT_FOUND: Kind =
+    kind(404, "account_not_found", "The account is not yours or does not exist");
+
+/// What any call may answer, what a call with a body may, and what a call that needs a token may.
+const ANY: &[&Kind] = &[&REQUEST_TIMEOUT, &INTERNAL_ERROR, &UNAVAILABLE];
+const BODY: &[&Kind] =
+    &[&MALFORMED_JSON, &INVALID_REQUEST, &CONTENT_TOO_LARGE, &UNSUPPORTED_MEDIA_TYPE];
+const TOKEN: &[&Kind] = &[&MISSING_TOKEN, &INVALID_TOKEN];
+
+/// Declares, for the OpenAPI document, which problems each call may answer.
+macro_rules! problems {
+    ($($call:ident: $($kinds:expr),+;)+) => {$(
+        pub(super) struct $call;
+
+        impl IntoResponses for $call {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                let kinds: &[&[&Kind]] = &[$($kinds),+];
+                docs::problems(kinds.iter().copied().flatten().copied())
+            }
+        }
+    )+};
+}
+
+problems! {
+    CreateAccountProblems: ANY, BODY, &[&EMAIL_TAKEN];
+    GetAccountProblems: ANY, TOKEN, &[&INVALID_REQUEST, &ACCOUNT_NOT_FOUND];
+    UpdateAccountProblems: ANY, TOKEN, BODY, &[&ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED, &EMAIL_TAKEN];
+    CloseAccountProblems: ANY, TOKEN, &[&INVALID_REQUEST, &ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED];
+    LogInProblems: ANY, BODY, &[&INVALID_CREDENTIALS, &ACCOUNT_DISABLED];
+    RefreshProblems: ANY, BODY, &[&INVALID_REFRESH_TOKEN];
+    SessionsProblems: ANY, TOKEN;
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::EmailTaken => Self::new(&EMAIL_TAKEN)
+                .detail("An account with this email exists. Emails of closed accounts stay taken."),
+            Error::InvalidCredentials => Self::new(&INVALID_CREDENTIALS),
+            Error::AccountDisabled => Self::new(&ACCOUNT_DISABLED)
+                .detail("A suspended account is enabled again by an operator; a closed one never."),
+            Error::InvalidRefreshToken => Self::new(&INVALID_REFRESH_TOKEN)
+                .detail("The refresh token is unknown, expired, revoked or used before: log in."),
+            Error::AccountNotFound => Self::new(&ACCOUNT_NOT_FOUND),
+            Error::Store(store::Error::Busy(_)) | Error::Hash(HashError::Busy) => {
+                Self::unavailable(&error).retry_after(Duration::from_secs(1))
+            }
+            Error::Store(store::Error::Failed(_))
+            | Error::Hash(
+                HashError::Failed(_) | HashError::Randomness(_) | HashError::BrokeOff(_),
+            )
+            | Error::Randomness(_)
+            | Error::BrokeOff(_) => Self::internal(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::password_hash;
+    use axum::response::IntoResponse as _;
+    use http::header::RETRY_AFTER;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_error_has_its_answer() {
+        let broke_off = async || {
+            let task = tokio::spawn(std::future::pending::<()>());
+            task.abort();
+            task.await.unwrap_err()
+        };
+        let table = [
+            (Error::EmailTaken, 409, "email_taken"),
+            (Error::InvalidCredentials, 401, "invalid_credentials"),
+            (Error::AccountDisabled, 403, "account_disabled"),
+            (Error::InvalidRefreshToken, 401, "invalid_refresh_token"),
+            (Error::AccountNotFound, 404, "account_not_found"),
+            (Error::Store(store::Error::Busy("secret".into())), 503, "unavailable"),
+            (Error::Store(store::Error::Failed("secret".into())), 500, "internal_error"),
+            (Error::Hash(HashError::Busy), 503, "unavailable"),
+            (Error::Hash(HashError::Failed(password_hash::Error::Internal)), 500, "internal_error"),
+            (
+                Error::Hash(HashError::Randomness(getrandom::Error::UNEXPECTED)),
+                500,
+                "internal_error",
+            ),
+            (Error::Hash(HashError::BrokeOff(broke_off().await)), 500, "internal_error"),
+            (Error::Randomness(getrandom::Error::UNEXPECTED), 500, "internal_error"),
+            (Error::BrokeOff(broke_off().await), 500, "internal_error"),
+        ];
+        for (error, status, code) in table {
+            let problem = Problem::from(error);
+            assert_eq!((problem.kind.status, problem.kind.code), (status, code));
+            let document = String::from_utf8(problem.document("/", "r")).unwrap();
+            assert!(!document.contains("secret"), "{document}");
+            let retry_after = problem.into_response().headers().contains_key(RETRY_AFTER);
+            assert_eq!(retry_after, status == 503, "{code}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Answers whose a token is, to whoever guards the edge.
+
+use service::{
+    BoxFuture,
+    contract::{
+        identity::Identity,
+        introspection::{Introspection, IntrospectionUnavailable, Revocation, TokenDigest},
+    },
+};
+use tokio::sync::broadcast;
+
+use crate::AccountService;
+
+impl Introspection for AccountService {
+    fn introspect(
+        &self,
+        token: TokenDigest,
+    ) -> BoxFuture<'_, Result<Option<Identity>, IntrospectionUnavailable>> {
+        Box::pin(async move {
+            let found = self.0.store.introspect(token, self.0.clock.now()).await;
+            found.map_err(|error| IntrospectionUnavailable(error.into()))
+        })
+    }
+
+    fn revocations(&self) -> broadcast::Receiver<Revocation> {
+        self.0.revocations.subscribe()
+    }
+}

@@ -1,0 +1,88 @@
+//! The account service: people, their passwords, and the tokens that they hold. It alone knows who
+//! a token belongs to and what an account may do; it knows nothing of wallets or money.
+
+mod accounts;
+pub mod admin;
+mod auths;
+pub mod config;
+pub mod email;
+mod error;
+mod feed;
+mod http;
+pub mod ids;
+mod introspection;
+pub mod password;
+mod readiness;
+pub mod rotation;
+pub mod store;
+mod token;
+
+use std::sync::Arc;
+
+use service::{clock::Clock, contract::introspection::Revocation};
+use tokio::sync::{broadcast, watch};
+use tracing::Instrument as _;
+
+pub use accounts::NewAccount;
+pub use auths::{Login, Tokens};
+pub use config::{Config, InvalidConfig, PasswordConfig};
+pub use email::Email;
+pub use error::Error;
+pub use http::openapi;
+pub use password::NewPassword;
+pub use store::{Account, Session, Store, sqlite::SqliteStore};
+pub use token::Token;
+
+use ids::{IdName, Ids};
+use password::Hasher;
+
+/// The service: its use cases, and the contracts that it implements for other services. Cheap to
+/// clone.
+#[derive(Clone)]
+pub struct AccountService(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    config: Config,
+    clock: Clock,
+    hasher: Hasher,
+    account_ids: Ids,
+    token_ids: Ids,
+    revocations: broadcast::Sender<Revocation>,
+    /// Marked as changed whenever this process appends to the feed.
+    feed_grew: watch::Sender<()>,
+}
+
+/// Revocations that a receiver may be behind before it must forget everything it has cached.
+const REVOCATIONS_KEPT: usize = 1024;
+
+impl AccountService {
+    /// A service over a store. Fails if the configuration makes no sense.
+    pub fn new(store: Arc<dyn Store>, config: Config, clock: Clock) -> Result<Self, InvalidConfig> {
+        config.validate()?;
+        Ok(Self(Arc::new(Inner {
+            store,
+            hasher: Hasher::new(&config.password)?,
+            config,
+            clock,
+            account_ids: Ids::new(IdName::Accounts),
+            token_ids: Ids::new(IdName::AuthTokens),
+            revocations: broadcast::channel(REVOCATIONS_KEPT).0,
+            feed_grew: watch::channel(()).0,
+        })))
+    }
+
+    /// Every route of the service, `/accounts` included. Callers are known by the gateway's
+    /// extension only.
+    pub fn router(&self) -> axum::Router {
+        http::router(self.clone())
+    }
+}
+
+/// Runs `work` to its end even if the client goes away meanwhile, so that whatever is committed is
+/// also announced to those who cache it.
+async fn unbroken<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(work.in_current_span()).await.map_err(Error::BrokeOff)?
+}

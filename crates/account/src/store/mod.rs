@@ -1,0 +1,240 @@
+//! What the account service keeps, and the narrow trait through which it does. Every method is one
+//! database transaction: it happens as a whole or not at all. SQL lives below here and nowhere
+//! else.
+
+pub mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use service::{
+    BoxFuture,
+    clock::Timestamp,
+    contract::{
+        account_feed::{AccountChange, Standing},
+        identity::Identity,
+        introspection::TokenDigest,
+    },
+};
+
+use crate::{email::Email, ids::IdName};
+
+/// Why the store could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing was done; the same may work in a moment.
+    #[error("the account store is busy")]
+    Busy(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It does not work.
+    #[error("the account store failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a method of the store returns.
+pub type Outcome<'a, T> = BoxFuture<'a, Result<T, Error>>;
+
+/// A person's account, as its owner may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// From 10,001: lower ids are the money service's own.
+    pub id: i64,
+    /// What the person is called.
+    pub name: String,
+    /// The address as the person wrote it.
+    pub email: String,
+    /// What the account may do.
+    pub standing: Standing,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When its owner or an operator last changed it.
+    pub updated_at: Timestamp,
+}
+
+/// An account about to be inserted, in good standing.
+#[derive(Debug, Clone)]
+pub struct InsertAccount {
+    /// A fresh id.
+    pub id: i64,
+    /// 1 to 100 characters.
+    pub name: String,
+    /// Unique among all accounts, closed ones too.
+    pub email: Email,
+    /// Argon2id, as a PHC string.
+    pub password_hash: String,
+    /// Now.
+    pub created_at: Timestamp,
+}
+
+/// What an owner changes: all of it at once.
+#[derive(Debug, Clone)]
+pub struct UpdateAccount {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// Unique among all accounts, closed ones too.
+    pub email: Email,
+    /// `false` suspends the account.
+    pub is_valid: bool,
+}
+
+/// What a login is checked against.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Whose they are.
+    pub account: Account,
+    /// Argon2id, as a PHC string.
+    pub password_hash: String,
+}
+
+/// Another account has this email.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmailTaken;
+
+/// Why an account was not changed by its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeRefusal {
+    /// There is no such account.
+    Unknown,
+    /// It is suspended or closed, and its owner may not change it any more.
+    NotActive,
+    /// Another account has this email.
+    EmailTaken,
+}
+
+/// Why an account was not enabled by an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnableRefusal {
+    /// There is no such account.
+    Unknown,
+    /// It is closed, which is for good.
+    Closed,
+    /// It is not suspended.
+    AlreadyActive,
+}
+
+/// An account after a change, and the access tokens that the change ended before their time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// As it is now.
+    pub account: Account,
+    /// Were valid until this change.
+    pub ended: Vec<TokenDigest>,
+}
+
+/// A new pair of tokens. Stored as digests only.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPair {
+    /// A fresh id; the first pair of a session gives the session its id.
+    pub id: i64,
+    /// Digest of the access token.
+    pub access: TokenDigest,
+    /// When the access token ends.
+    pub expired_at: Timestamp,
+    /// Digest of the refresh token.
+    pub refresh: TokenDigest,
+    /// When the refresh token, and with it the session, ends.
+    pub refresh_expired_at: Timestamp,
+    /// Now.
+    pub created_at: Timestamp,
+}
+
+/// A login that is still alive, through however many rotations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// The id of its first pair of tokens.
+    pub id: i64,
+    /// When its owner logged in.
+    pub started_at: Timestamp,
+    /// When its tokens were last rotated.
+    pub updated_at: Timestamp,
+    /// When its access token ends.
+    pub expired_at: Timestamp,
+    /// When it ends unless it is refreshed before.
+    pub refresh_expired_at: Timestamp,
+}
+
+/// What became of a refresh token that was presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rotation {
+    /// The new pair is in force.
+    Rotated(Changed),
+    /// It is unknown, expired, revoked, or its account is not in good standing. Nothing was done.
+    Refused,
+    /// It had been used before, so somebody else has it: the session is revoked.
+    Reused {
+        /// Whose session it was.
+        account_id: i64,
+        /// The session.
+        session_id: i64,
+        /// The access token that was alive until now, if there was one.
+        ended: Vec<TokenDigest>,
+    },
+}
+
+/// The database. Methods that end tokens return the digests of those access tokens that were alive.
+pub trait Store: Send + Sync {
+    /// Sets `count` consecutive ids aside, for good, and returns the first.
+    fn reserve_ids(&self, name: IdName, count: u32) -> Outcome<'_, i64>;
+
+    /// Adds an account.
+    fn insert_account(&self, account: InsertAccount) -> Outcome<'_, Result<Account, EmailTaken>>;
+
+    /// One account.
+    fn account(&self, id: i64) -> Outcome<'_, Option<Account>>;
+
+    /// What a login with this email is checked against.
+    fn credentials(&self, email_normalised: String) -> Outcome<'_, Option<Credentials>>;
+
+    /// Changes an account on behalf of its owner. Suspending it ends its tokens and tells the feed.
+    fn update_account(
+        &self,
+        id: i64,
+        update: UpdateAccount,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<Changed, ChangeRefusal>>;
+
+    /// Closes an account for good, ends its tokens, and tells the feed.
+    fn close_account(&self, id: i64, now: Timestamp)
+    -> Outcome<'_, Result<Changed, ChangeRefusal>>;
+
+    /// Lifts a suspension on behalf of an operator, and tells the feed.
+    fn enable_account(
+        &self,
+        id: i64,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<Account, EnableRefusal>>;
+
+    /// Starts a session, unless the account stopped being active in the meantime (`None`). Beyond
+    /// `sessions_max` it ends the oldest.
+    fn start_session(
+        &self,
+        account_id: i64,
+        pair: NewPair,
+        sessions_max: usize,
+    ) -> Outcome<'_, Option<Changed>>;
+
+    /// Replaces the pair that `refresh` belongs to, as [`crate::rotation::judge`] decides. Two uses
+    /// at once are one after the other: exactly one of them rotates.
+    fn rotate(&self, refresh: TokenDigest, pair: NewPair) -> Outcome<'_, Rotation>;
+
+    /// The account's live sessions, newest first.
+    fn sessions(&self, account_id: i64, now: Timestamp) -> Outcome<'_, Vec<Session>>;
+
+    /// Ends one session, if it is alive.
+    fn end_session(
+        &self,
+        account_id: i64,
+        session_id: i64,
+        now: Timestamp,
+    ) -> Outcome<'_, Vec<TokenDigest>>;
+
+    /// Ends all sessions of the account.
+    fn end_sessions(&self, account_id: i64, now: Timestamp) -> Outcome<'_, Vec<TokenDigest>>;
+
+    /// Whose access token this is, if it is valid now.
+    fn introspect(&self, access: TokenDigest, now: Timestamp) -> Outcome<'_, Option<Identity>>;
+
+    /// The feed after `sequence`, in the order of commits, at most `limit` changes.
+    fn changes_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<AccountChange>>;
+
+    /// Shows that the database can be read and written.
+    fn ping(&self) -> Outcome<'_, ()>;
+}

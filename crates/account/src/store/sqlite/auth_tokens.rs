@@ -1,0 +1,235 @@
+//! The table `auth_tokens`: sessions as chains of token pairs, of which only the head can be alive.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use service::{
+    clock::Timestamp,
+    contract::{identity::Identity, introspection::TokenDigest},
+};
+
+use super::{accounts, rows};
+use crate::{
+    rotation::{self, Presented, Verdict},
+    store::{Changed, NewPair, Rotation, Session},
+};
+
+/// Dead rows removed with each new one: twice what is added, so that they never pile up, and little
+/// enough that no login notices.
+const PURGED_MAX: u32 = 2;
+
+/// The live end of a session.
+struct Head {
+    token_id: i64,
+    access: TokenDigest,
+    session: Session,
+}
+
+pub(super) fn start_session(
+    db: &Connection,
+    account_id: i64,
+    pair: NewPair,
+    sessions_max: usize,
+) -> rusqlite::Result<Option<Changed>> {
+    let now = pair.created_at;
+    let Ok(account) = accounts::find_active(db, account_id)? else { return Ok(None) };
+    insert(db, account_id, pair.id, now, pair)?;
+    let heads = heads(db, account_id, now)?;
+    let ended = end(db, heads.get(sessions_max..).unwrap_or_default(), now)?;
+    Ok(Some(Changed { account, ended }))
+}
+
+pub(super) fn rotate(
+    db: &Connection,
+    refresh: TokenDigest,
+    pair: NewPair,
+) -> rusqlite::Result<Rotation> {
+    let now = pair.created_at;
+    let Some(old) = find_presented(db, refresh)? else { return Ok(Rotation::Refused) };
+    match rotation::judge(old.presented, now) {
+        Verdict::Refuse => Ok(Rotation::Refused),
+        Verdict::EndSession => Ok(Rotation::Reused {
+            account_id: old.account_id,
+            session_id: old.session_id,
+            ended: end_session(db, old.account_id, old.session_id, now)?,
+        }),
+        Verdict::Rotate => {
+            db.prepare_cached(
+                "UPDATE auth_tokens SET rotated_at = ?, updated_at = ? WHERE id = ?",
+            )?
+            .execute(params![now.as_micros(), now.as_micros(), old.token_id])?;
+            insert(db, old.account_id, old.session_id, old.session_started_at, pair)?;
+            let account =
+                accounts::find(db, old.account_id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            let ended = (old.expired_at > now).then_some(old.access).into_iter().collect();
+            Ok(Rotation::Rotated(Changed { account, ended }))
+        }
+    }
+}
+
+pub(super) fn sessions(
+    db: &Connection,
+    account_id: i64,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Session>> {
+    Ok(heads(db, account_id, now)?.into_iter().map(|head| head.session).collect())
+}
+
+pub(super) fn end_session(
+    db: &Connection,
+    account_id: i64,
+    session_id: i64,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<TokenDigest>> {
+    let mut heads = heads(db, account_id, now)?;
+    heads.retain(|head| head.session.id == session_id);
+    end(db, &heads, now)
+}
+
+pub(super) fn end_sessions(
+    db: &Connection,
+    account_id: i64,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<TokenDigest>> {
+    end(db, &heads(db, account_id, now)?, now)
+}
+
+pub(super) fn introspect(
+    db: &Connection,
+    access: TokenDigest,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Identity>> {
+    db.prepare_cached(
+        "SELECT t.account_id, t.session_id, t.expired_at
+         FROM auth_tokens t INNER JOIN accounts a ON a.id = t.account_id
+         WHERE t.access_token = ? AND t.expired_at > ?
+           AND t.revoked_at IS NULL AND t.rotated_at IS NULL AND a.is_valid = 1",
+    )?
+    .query_row(params![access.0, now.as_micros()], |row| {
+        Ok(Identity {
+            account_id: row.get("account_id")?,
+            session_id: row.get("session_id")?,
+            expires_at: rows::timestamp(row, "expired_at")?,
+        })
+    })
+    .optional()
+}
+
+/// The row that a refresh token belongs to.
+struct Old {
+    token_id: i64,
+    account_id: i64,
+    session_id: i64,
+    session_started_at: Timestamp,
+    access: TokenDigest,
+    expired_at: Timestamp,
+    presented: Presented,
+}
+
+fn find_presented(db: &Connection, refresh: TokenDigest) -> rusqlite::Result<Option<Old>> {
+    db.prepare_cached(
+        "SELECT t.id, t.account_id, t.session_id, t.session_started_at, t.access_token,
+                t.expired_at, t.refresh_expired_at, t.rotated_at, t.revoked_at,
+                a.is_valid, a.closed_at
+         FROM auth_tokens t INNER JOIN accounts a ON a.id = t.account_id
+         WHERE t.refresh_token = ?",
+    )?
+    .query_row([refresh.0], |row| {
+        Ok(Old {
+            token_id: row.get("id")?,
+            account_id: row.get("account_id")?,
+            session_id: row.get("session_id")?,
+            session_started_at: rows::timestamp(row, "session_started_at")?,
+            access: rows::digest(row, "access_token")?,
+            expired_at: rows::timestamp(row, "expired_at")?,
+            presented: Presented {
+                standing: rows::standing(row)?,
+                is_revoked: row.get::<_, Option<i64>>("revoked_at")?.is_some(),
+                is_rotated: row.get::<_, Option<i64>>("rotated_at")?.is_some(),
+                refresh_expired_at: rows::timestamp(row, "refresh_expired_at")?,
+            },
+        })
+    })
+    .optional()
+}
+
+/// Adds a pair, and clears away a little of what is dead.
+fn insert(
+    db: &Connection,
+    account_id: i64,
+    session_id: i64,
+    session_started_at: Timestamp,
+    pair: NewPair,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO auth_tokens
+         (id, account_id, session_id, session_started_at, access_token, expired_at,
+          refresh_token, refresh_expired_at, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        pair.id,
+        account_id,
+        session_id,
+        session_started_at.as_micros(),
+        pair.access.0,
+        pair.expired_at.as_micros(),
+        pair.refresh.0,
+        pair.refresh_expired_at.as_micros(),
+        pair.created_at.as_micros(),
+        pair.created_at.as_micros(),
+    ])?;
+    purge(db, pair.created_at)
+}
+
+/// Removes rows that no answer depends on any more.
+fn purge(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let dead: Vec<i64> = db
+        .prepare_cached(
+            "SELECT id FROM auth_tokens
+             WHERE refresh_expired_at <= ? ORDER BY refresh_expired_at LIMIT ?",
+        )?
+        .query_map(params![now.as_micros(), PURGED_MAX], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut delete = db.prepare_cached("DELETE FROM auth_tokens WHERE id = ?")?;
+    for id in dead {
+        delete.execute([id])?;
+    }
+    Ok(())
+}
+
+/// The live heads of an account's sessions, newest session first. Never more than an account may
+/// have sessions, and one.
+fn heads(db: &Connection, account_id: i64, now: Timestamp) -> rusqlite::Result<Vec<Head>> {
+    db.prepare_cached(
+        "SELECT id, session_id, session_started_at, access_token, expired_at,
+                refresh_expired_at, updated_at
+         FROM auth_tokens
+         WHERE account_id = ? AND revoked_at IS NULL AND rotated_at IS NULL
+           AND refresh_expired_at > ?
+         ORDER BY session_started_at DESC, session_id DESC",
+    )?
+    .query_map(params![account_id, now.as_micros()], |row| {
+        Ok(Head {
+            token_id: row.get("id")?,
+            access: rows::digest(row, "access_token")?,
+            session: Session {
+                id: row.get("session_id")?,
+                started_at: rows::timestamp(row, "session_started_at")?,
+                updated_at: rows::timestamp(row, "updated_at")?,
+                expired_at: rows::timestamp(row, "expired_at")?,
+                refresh_expired_at: rows::timestamp(row, "refresh_expired_at")?,
+            },
+        })
+    })?
+    .collect()
+}
+
+/// Revokes these heads; returns the access tokens that were alive.
+fn end(db: &Connection, heads: &[Head], now: Timestamp) -> rusqlite::Result<Vec<TokenDigest>> {
+    let mut revoke =
+        db.prepare_cached("UPDATE auth_tokens SET revoked_at = ?, updated_at = ? WHERE id = ?")?;
+    for head in heads {
+        revoke.execute(params![now.as_micros(), now.as_micros(), head.token_id])?;
+    }
+    let alive = heads.iter().filter(|head| head.session.expired_at > now);
+    Ok(alive.map(|head| head.access).collect())
+}

@@ -1,0 +1,204 @@
+//! The account store on embedded SQLite: one connection writes, a few read beside it.
+
+mod account_changes;
+mod accounts;
+mod auth_tokens;
+mod id_blocks;
+mod rows;
+
+use std::{num::NonZero, path::Path, thread::available_parallelism};
+
+use rusqlite::Connection;
+use service::{
+    clock::Timestamp,
+    contract::{account_feed::AccountChange, identity::Identity, introspection::TokenDigest},
+    store::sqlite::{self, Migrations, Pool},
+};
+
+use super::{
+    Account, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error, InsertAccount,
+    NewPair, Outcome, Rotation, Session, Store, UpdateAccount,
+};
+use crate::ids::IdName;
+
+const MIGRATIONS: Migrations = &[include_str!("migrations/0001_accounts.sql")];
+
+/// Accounts in one SQLite file.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    writer: Pool,
+    readers: Pool,
+}
+
+/// Why an existing database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenExistingError {
+    /// There is no file.
+    #[error("there is no account database: start the service once to create it")]
+    Missing,
+    /// It was written by another version of the program.
+    #[error(
+        "the account database has schema version {found}, and this program knows {known}: \
+         use the version that serves it"
+    )]
+    OtherVersion {
+        /// Of the database.
+        found: i64,
+        /// Of this program.
+        known: usize,
+    },
+    /// SQLite said no.
+    #[error("the account database cannot be opened")]
+    Sqlite(#[from] sqlite::Error),
+}
+
+impl SqliteStore {
+    /// Opens the database; creates and migrates it as needed.
+    pub fn open(path: &Path) -> Result<Self, sqlite::Error> {
+        let writer = sqlite::open(path, MIGRATIONS)?;
+        let readers = available_parallelism().map_or(2, NonZero::get).clamp(2, 8);
+        Self::with(writer, path, readers)
+    }
+
+    /// Opens the database that a service has created and may be using. Never creates or migrates
+    /// it: a schema must not change under a running service.
+    pub fn open_existing(path: &Path) -> Result<Self, OpenExistingError> {
+        if !path.is_file() {
+            return Err(OpenExistingError::Missing);
+        }
+        let writer = sqlite::connect(path)?;
+        let found = rows::schema_version(&writer).map_err(sqlite::Error::from)?;
+        let known = MIGRATIONS.len();
+        if usize::try_from(found) != Ok(known) {
+            return Err(OpenExistingError::OtherVersion { found, known });
+        }
+        Ok(Self::with(writer, path, 1)?)
+    }
+
+    fn with(writer: Connection, path: &Path, readers: usize) -> Result<Self, sqlite::Error> {
+        let readers = (0..readers).map(|_| sqlite::connect(path)).collect::<Result<_, _>>()?;
+        Ok(Self { writer: Pool::new(vec![writer]), readers: Pool::new(readers) })
+    }
+
+    fn read<T, F>(&self, work: F) -> Outcome<'_, T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        Box::pin(async move { Ok(self.readers.run(|db| work(db)).await?) })
+    }
+
+    fn write<T, F>(&self, work: F) -> Outcome<'_, T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        Box::pin(async move { Ok(self.writer.transact(|tx| work(tx)).await?) })
+    }
+}
+
+impl From<sqlite::Error> for Error {
+    fn from(error: sqlite::Error) -> Self {
+        let is_busy = match &error {
+            sqlite::Error::Busy => true,
+            sqlite::Error::Sqlite(cause) => matches!(
+                cause.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+            ),
+            sqlite::Error::TooNew { .. } | sqlite::Error::Panicked => false,
+        };
+        if is_busy { Self::Busy(error.into()) } else { Self::Failed(error.into()) }
+    }
+}
+
+impl Store for SqliteStore {
+    fn reserve_ids(&self, name: IdName, count: u32) -> Outcome<'_, i64> {
+        self.write(move |db| id_blocks::reserve(db, name.as_str(), count))
+    }
+
+    fn insert_account(&self, account: InsertAccount) -> Outcome<'_, Result<Account, EmailTaken>> {
+        self.write(move |db| accounts::insert(db, account))
+    }
+
+    fn account(&self, id: i64) -> Outcome<'_, Option<Account>> {
+        self.read(move |db| accounts::find(db, id))
+    }
+
+    fn credentials(&self, email_normalised: String) -> Outcome<'_, Option<Credentials>> {
+        self.read(move |db| accounts::credentials(db, &email_normalised))
+    }
+
+    fn update_account(
+        &self,
+        id: i64,
+        update: UpdateAccount,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<Changed, ChangeRefusal>> {
+        self.write(move |db| accounts::update(db, id, update, now))
+    }
+
+    fn close_account(
+        &self,
+        id: i64,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<Changed, ChangeRefusal>> {
+        self.write(move |db| accounts::close(db, id, now))
+    }
+
+    fn enable_account(
+        &self,
+        id: i64,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<Account, EnableRefusal>> {
+        self.write(move |db| accounts::enable(db, id, now))
+    }
+
+    fn start_session(
+        &self,
+        account_id: i64,
+        pair: NewPair,
+        sessions_max: usize,
+    ) -> Outcome<'_, Option<Changed>> {
+        self.write(move |db| auth_tokens::start_session(db, account_id, pair, sessions_max))
+    }
+
+    fn rotate(&self, refresh: TokenDigest, pair: NewPair) -> Outcome<'_, Rotation> {
+        self.write(move |db| auth_tokens::rotate(db, refresh, pair))
+    }
+
+    fn sessions(&self, account_id: i64, now: Timestamp) -> Outcome<'_, Vec<Session>> {
+        self.read(move |db| auth_tokens::sessions(db, account_id, now))
+    }
+
+    fn end_session(
+        &self,
+        account_id: i64,
+        session_id: i64,
+        now: Timestamp,
+    ) -> Outcome<'_, Vec<TokenDigest>> {
+        self.write(move |db| auth_tokens::end_session(db, account_id, session_id, now))
+    }
+
+    fn end_sessions(&self, account_id: i64, now: Timestamp) -> Outcome<'_, Vec<TokenDigest>> {
+        self.write(move |db| auth_tokens::end_sessions(db, account_id, now))
+    }
+
+    fn introspect(&self, access: TokenDigest, now: Timestamp) -> Outcome<'_, Option<Identity>> {
+        self.read(move |db| auth_tokens::introspect(db, access, now))
+    }
+
+    fn changes_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<AccountChange>> {
+        self.read(move |db| account_changes::after(db, sequence, limit))
+    }
+
+    fn ping(&self) -> Outcome<'_, ()> {
+        Box::pin(async move {
+            self.read(id_blocks::probe).await?;
+            // An empty write transaction: the lock can be had, and nothing is written.
+            self.write(id_blocks::probe).await
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! SQLite passes the conformance suite, and opens only what it should.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::store::tests::{Fixture, check};
+
+fn fixture() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("account.db")).unwrap();
+    Fixture { store: Arc::new(store), keep: Box::new(folder) }
+}
+
+#[tokio::test]
+async fn sqlite_conforms() {
+    check(fixture).await;
+}
+
+#[test]
+fn only_a_database_of_this_version_counts_as_existing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("account.db");
+    let refusal = |path: &Path| SqliteStore::open_existing(path).unwrap_err().to_string();
+    assert!(refusal(&path).contains("there is no account database"));
+    assert!(!path.exists(), "looking for a database must not create it");
+
+    drop(SqliteStore::open(&path).unwrap());
+    drop(SqliteStore::open_existing(&path).unwrap());
+
+    let db = Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    assert!(refusal(&path).contains("schema version 99"));
+    let newer = SqliteStore::open(&path).unwrap_err().to_string();
+    assert!(newer.contains("use the newer program"), "{newer}");
+}
+
+#[test]
+fn the_database_itself_refuses_what_must_never_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("account.db");
+    drop(SqliteStore::open(&path).unwrap());
+    let db = sqlite::connect(&path).unwrap();
+    let insert = |id: i64, is_valid: i64, closed_at: Option<i64>| {
+        db.execute(
+            "INSERT INTO accounts (id, name, email, email_normalised, password_hash, is_valid,
+             closed_at, created_at, updated_at) VALUES (?, 'a', 'a', ?, 'h', ?, ?, 0, 0)",
+            rusqlite::params![id, id.to_string(), is_valid, closed_at],
+        )
+    };
+    insert(10_001, 1, None).unwrap();
+    insert(10_000, 1, None).expect_err("reserved for the money service");
+    insert(1 << 53, 1, None).expect_err("not exact in every JSON reader");
+    insert(10_002, 1, Some(5)).expect_err("closed accounts are not valid");
+    db.execute("UPDATE id_blocks SET next_value = 0", []).expect_err("ids start at 1");
+}

@@ -1,0 +1,106 @@
+//! The conformance suite: what every store must do, whatever database is beneath. Each store runs
+//! it over fixtures of its own.
+
+mod accounts;
+mod sessions;
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use service::{clock::Timestamp, contract::introspection::TokenDigest};
+
+use super::{Account, EmailTaken, InsertAccount, NewPair, Store, UpdateAccount};
+use crate::email::Email;
+
+/// An empty store, and what it needs to stay alive.
+pub(crate) struct Fixture {
+    pub(crate) store: Arc<dyn Store>,
+    #[expect(dead_code, reason = "held for its drop")]
+    pub(crate) keep: Box<dyn Any>,
+}
+
+/// Runs the suite. Every case gets a store of its own.
+pub(crate) async fn check(fixture: impl Fn() -> Fixture) {
+    let case = || Case(fixture());
+    accounts::ids_are_never_handed_out_twice(case()).await;
+    accounts::accounts_are_found_by_id_and_by_email(case()).await;
+    accounts::emails_are_unique_without_regard_to_case(case()).await;
+    accounts::owners_change_what_is_theirs_while_they_may(case()).await;
+    accounts::leaving_good_standing_ends_tokens_and_tells_the_feed(case()).await;
+    accounts::only_suspended_accounts_are_enabled(case()).await;
+    sessions::tokens_are_valid_from_login_to_expiry(case()).await;
+    sessions::sessions_are_listed_newest_first_and_end_apart(case()).await;
+    sessions::beyond_the_most_sessions_the_oldest_ends(case()).await;
+    sessions::refreshing_replaces_both_tokens(case()).await;
+    sessions::a_refresh_token_used_twice_ends_its_session(case()).await;
+    sessions::refresh_tokens_that_are_not_valid_do_nothing(case()).await;
+    sessions::one_of_many_simultaneous_refreshes_wins(case()).await;
+    sessions::dead_pairs_are_purged_and_live_ones_stay(case()).await;
+    accounts::the_feed_is_read_in_pieces(case()).await;
+    case().store().ping().await.unwrap();
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// Minutes after some moment.
+fn at(minutes: u32) -> Timestamp {
+    Timestamp::from_micros(1_763_888_400_000_000).plus(MINUTE * minutes)
+}
+
+fn access(id: i64) -> TokenDigest {
+    TokenDigest::of(&format!("access {id}"))
+}
+
+fn refresh(id: i64) -> TokenDigest {
+    TokenDigest::of(&format!("refresh {id}"))
+}
+
+/// A pair whose access token lives an hour, and whose refresh token a day.
+fn pair(id: i64, now: Timestamp) -> NewPair {
+    NewPair {
+        id,
+        access: access(id),
+        expired_at: now.plus(HOUR),
+        refresh: refresh(id),
+        refresh_expired_at: now.plus(DAY),
+        created_at: now,
+    }
+}
+
+fn update(email: &str, is_valid: bool) -> UpdateAccount {
+    UpdateAccount { name: "New Name".to_owned(), email: Email::parse(email).unwrap(), is_valid }
+}
+
+struct Case(Fixture);
+
+impl Case {
+    fn store(&self) -> &dyn Store {
+        self.0.store.as_ref()
+    }
+
+    async fn insert(&self, id: i64, email: &str) -> Result<Account, EmailTaken> {
+        let account = InsertAccount {
+            id,
+            name: format!("Name {id}"),
+            email: Email::parse(email).unwrap(),
+            password_hash: format!("hash {id}"),
+            created_at: at(0),
+        };
+        self.store().insert_account(account).await.unwrap()
+    }
+
+    async fn log_in(&self, account_id: i64, token_id: i64, now: Timestamp) -> Vec<TokenDigest> {
+        let started = self.store().start_session(account_id, pair(token_id, now), 3).await;
+        started.unwrap().expect("the account is active").ended
+    }
+
+    async fn is_valid(&self, token_id: i64, now: Timestamp) -> bool {
+        self.store().introspect(access(token_id), now).await.unwrap().is_some()
+    }
+
+    async fn session_ids(&self, account_id: i64, now: Timestamp) -> Vec<i64> {
+        let sessions = self.store().sessions(account_id, now).await.unwrap();
+        sessions.iter().map(|session| session.id).collect()
+    }
+}

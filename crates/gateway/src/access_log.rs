@@ -1,0 +1,89 @@
+//! One event a request, for whoever runs the service. It holds no token, name or body, and of the
+//! path only the pattern, so that nothing personal that a path may carry is logged.
+
+use std::time::Duration;
+
+use axum::{
+    extract::{MatchedPath, Request},
+    http::Method,
+    response::Response,
+};
+use service::{clock::Clock, contract::identity::Caller, http::request_id::RequestId};
+use tracing::Level;
+
+const TARGET: &str = "my_pay_gateway::access";
+
+/// The status that is logged for a request whose client went away before the answer, as nginx does.
+const CLIENT_GONE: u16 = 499;
+
+/// Logs a request when it ends, or when it is dropped because its client is gone.
+pub(crate) struct AccessLog<'a>(Option<Entry<'a>>);
+
+struct Entry<'a> {
+    clock: &'a Clock,
+    started: Duration,
+    request_id: RequestId,
+    method: Method,
+}
+
+impl<'a> AccessLog<'a> {
+    /// Starts the time. Does nothing, now and later, if nobody wants these events.
+    pub(crate) fn start(clock: &'a Clock, request: &Request, request_id: &RequestId) -> Self {
+        Self(is_wanted().then(|| Entry {
+            clock,
+            started: clock.monotonic(),
+            request_id: request_id.clone(),
+            method: request.method().clone(),
+        }))
+    }
+
+    /// The request is answered.
+    pub(crate) fn finish(mut self, response: &Response) {
+        let Some(entry) = self.0.take() else { return };
+        let extensions = response.extensions();
+        let route = extensions.get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
+        let account_id = match extensions.get::<Caller>() {
+            Some(Caller::Known(identity)) => Some(identity.account_id),
+            _ => None,
+        };
+        entry.write(route, response.status().as_u16(), account_id);
+    }
+}
+
+/// Leaves the caller for [`AccessLog::finish`].
+pub(crate) fn note_caller(response: &mut Response, caller: Caller) {
+    if is_wanted() {
+        response.extensions_mut().insert(caller);
+    }
+}
+
+fn is_wanted() -> bool {
+    tracing::enabled!(target: TARGET, Level::INFO)
+}
+
+impl Entry<'_> {
+    fn write(&self, route: &str, status: u16, account_id: Option<i64>) {
+        let duration = self.clock.monotonic().saturating_sub(self.started);
+        tracing::event!(
+            target: TARGET,
+            Level::INFO,
+            {
+                request.id = self.request_id.as_str(),
+                http.method = self.method.as_str(),
+                http.route = route,
+                http.status = status,
+                duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+                account.id = account_id,
+            },
+            "request"
+        );
+    }
+}
+
+impl Drop for AccessLog<'_> {
+    fn drop(&mut self) {
+        if let Some(entry) = self.0.take() {
+            entry.write("unmatched", CLIENT_GONE, None);
+        }
+    }
+}

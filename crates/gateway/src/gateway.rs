@@ -1,0 +1,267 @@
+//! The gateway as a service. [`Edge::pass_on`] is the list of what happens to a request, in order.
+
+use std::{
+    any::Any,
+    convert::Infallible,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::header::{CONNECTION, HeaderValue},
+    response::Response,
+};
+use service::{
+    BoxFuture,
+    clock::Clock,
+    contract::{identity::Caller, introspection::Introspection},
+    http::{
+        finish::problem_response,
+        problem::{INTERNAL_ERROR, Problem, UNAVAILABLE, chain},
+        request_id::RequestId,
+        server::PeerAddress,
+    },
+};
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_http::cors::CorsLayer;
+
+use crate::{
+    access_log::{self, AccessLog},
+    config::Config,
+    cors,
+    health::Health,
+    problems::{UPSTREAM_FAILED, UPSTREAM_TIMEOUT},
+    request::{
+        authenticate::{Credentials, take_credentials},
+        body, headers,
+        introspection_cache::IntrospectionCache,
+        rate_limit::{RateLimiters, Standing},
+    },
+    routes::{Route, Routes, to_origin_form},
+    upstream::UpstreamError,
+};
+
+/// The gateway: a service for `service::http::server::serve`. Clones share everything.
+#[derive(Clone)]
+pub struct Gateway(Arc<Edge>);
+
+struct Edge {
+    config: Config,
+    clock: Clock,
+    cors: Option<CorsLayer>,
+    health: Health,
+    rate_limiters: Arc<RateLimiters>,
+    routes: Routes,
+    identities: Arc<IntrospectionCache>,
+    in_flight: Semaphore,
+    /// Hears revocations and sweeps rate limits, until the last clone of the gateway is dropped:
+    /// that is, also while requests in flight are finished at shutdown.
+    _background: JoinSet<()>,
+}
+
+/// What was found out about a request on its way, for its response and the log.
+#[derive(Default)]
+struct Findings {
+    standing: Standing,
+    caller: Option<Caller>,
+}
+
+impl Gateway {
+    /// Starts a gateway inside a tokio runtime. The error has one line for each bad setting or
+    /// route.
+    pub fn start(
+        config: Config,
+        routes: Vec<Route>,
+        introspection: Arc<dyn Introspection>,
+        clock: Clock,
+    ) -> Result<Self, String> {
+        config.validate()?;
+        let routes = Routes::new(routes)?;
+        let mut background = JoinSet::new();
+        let revocations = introspection.revocations();
+        let identities = Arc::new(IntrospectionCache::new(&config, introspection, clock.clone()));
+        background.spawn(Arc::clone(&identities).listen(revocations));
+        let rate_limiters = Arc::new(RateLimiters::new(config.rate_limits, &clock));
+        if !rate_limiters.are_off() {
+            let rate_limiters = Arc::clone(&rate_limiters);
+            background.spawn(async move { rate_limiters.sweep().await });
+        }
+        Ok(Self(Arc::new(Edge {
+            cors: cors::layer(&config.cors_origins),
+            health: Health::default(),
+            rate_limiters,
+            routes,
+            identities,
+            in_flight: Semaphore::new(config.requests_in_flight_max),
+            _background: background,
+            config,
+            clock,
+        })))
+    }
+}
+
+impl Service<Request<Body>> for Gateway {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let edge = Arc::clone(&self.0);
+        Box::pin(async move { Ok(edge.serve(request).await) })
+    }
+}
+
+impl Edge {
+    /// Names and logs the request, and marks whatever answers it.
+    async fn serve(&self, mut request: Request) -> Response {
+        let request_id = RequestId::accept_or_make(request.headers(), self.clock.now());
+        let log = AccessLog::start(&self.clock, &request, &request_id);
+        to_origin_form(request.uri_mut());
+        request.extensions_mut().insert(request_id.clone());
+        let mut response = match &self.cors {
+            None => self.answer(request, &request_id).await,
+            Some(cors) => {
+                let answer = service_fn(|request| async {
+                    Ok::<_, Infallible>(self.answer(request, &request_id).await)
+                });
+                match cors.layer(answer).oneshot(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            }
+        };
+        headers::mark_response(response.headers_mut(), &request_id);
+        log.finish(&response);
+        response
+    }
+
+    /// Answers with the service's response or with a problem, also if something panics.
+    async fn answer(&self, request: Request, request_id: &RequestId) -> Response {
+        let uri = request.uri().clone();
+        let mut findings = Findings::default();
+        let passed_on = catch_panic(self.pass_on(request, request_id, &mut findings)).await;
+        let answer = passed_on.unwrap_or_else(|message| {
+            tracing::error!(request.id = request_id.as_str(), message, "a request panicked");
+            Err(Problem::new(&INTERNAL_ERROR))
+        });
+        let mut response = answer.unwrap_or_else(|problem| {
+            let ends_connection = body::ends_connection(problem.kind);
+            let mut response = problem_response(problem, &uri, request_id);
+            if ends_connection {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        });
+        self.rate_limiters.tell(findings.standing, response.headers_mut());
+        if let Some(caller) = findings.caller {
+            access_log::note_caller(&mut response, caller);
+        }
+        response
+    }
+
+    async fn pass_on(
+        &self,
+        mut request: Request,
+        request_id: &RequestId,
+        findings: &mut Findings,
+    ) -> Result<Response, Problem> {
+        let (method, uri) = (request.method(), request.uri());
+        let health = self.health.answer(method, uri, request_id, &self.routes, &self.clock).await;
+        if let Some(response) = health {
+            return Ok(response);
+        }
+        let peer = request.extensions().get::<PeerAddress>();
+        self.rate_limiters.take_address(peer, &mut findings.standing)?;
+        let route = self.routes.find(request.uri().path())?;
+        headers::clean_request(request.headers_mut(), request_id);
+        let caller = self.identify(&mut request).await?;
+        findings.caller = Some(caller);
+        if let Caller::Known(identity) = &caller {
+            self.rate_limiters.take_token(identity, &mut findings.standing)?;
+        }
+        request.extensions_mut().insert(caller);
+        let bounds = body::Bounds {
+            bytes_max: self.config.body_bytes_max,
+            timeout: self.config.body_timeout,
+        };
+        let request = body::read(request, bounds).await?;
+        let mut response = self.call(route, request).await?;
+        headers::clean_response(response.headers_mut());
+        Ok(response)
+    }
+
+    /// Who is calling. A bad token is not refused here: the service knows whether it matters.
+    async fn identify(&self, request: &mut Request) -> Result<Caller, Problem> {
+        let token = match take_credentials(request.headers_mut()) {
+            Credentials::None => return Ok(Caller::Anonymous),
+            Credentials::Malformed => return Ok(Caller::Refused),
+            Credentials::Token(token) => token,
+        };
+        match self.identities.identify(token).await {
+            Ok(identity) => Ok(identity.map_or(Caller::Refused, Caller::Known)),
+            Err(error) => Err(Problem::unavailable(&error)),
+        }
+    }
+
+    /// Has the service answer, bounded in number and time.
+    async fn call(&self, route: &Route, request: Request) -> Result<Response, Problem> {
+        let Ok(_permit) = self.in_flight.try_acquire() else {
+            return Err(Problem::new(&UNAVAILABLE)
+                .detail("Too many requests are in flight. Nothing was done: try again.")
+                .retry_after(Duration::from_secs(1)));
+        };
+        let is_safe = request.method().is_safe();
+        match timeout(self.config.upstream_timeout, route.upstream.call(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error @ UpstreamError::Unreachable(_))) => Err(Problem::unavailable(&error)),
+            Ok(Err(error @ UpstreamError::Failed(_))) => {
+                tracing::error!(route = route.prefix, error = %chain(&error), "an upstream failed");
+                Err(Problem::new(&UPSTREAM_FAILED).detail(unknown_outcome(is_safe)))
+            }
+            Err(_) => {
+                let waited_ms = self.config.upstream_timeout.as_millis();
+                tracing::warn!(route = route.prefix, waited_ms, "an upstream did not answer");
+                Err(Problem::new(&UPSTREAM_TIMEOUT).detail(unknown_outcome(is_safe)))
+            }
+        }
+    }
+}
+
+fn unknown_outcome(is_safe: bool) -> &'static str {
+    if is_safe {
+        "Nothing was changed: try again."
+    } else {
+        "The outcome is unknown. Send the request again with the same Idempotency-Key."
+    }
+}
+
+/// The future's output, or the message of its panic. Costs nothing unless there is one.
+async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| {
+        // The future is not polled again after a panic. What it shares with other requests is
+        // atomics and locks that are not poisoned.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(panic) => Poll::Ready(Err(message_of(&*panic))),
+        }
+    })
+    .await
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
+}

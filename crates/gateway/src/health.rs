@@ -1,0 +1,91 @@
+//! `/livez` and `/readyz` of the gateway itself. They are answered before any rate limit, so that
+//! an orchestrator is never turned away; instead, readiness is looked into at most once a second.
+
+use std::time::Duration;
+
+use axum::{
+    http::{
+        Method, Uri,
+        header::{ALLOW, HeaderValue},
+    },
+    response::{IntoResponse, Response},
+};
+use service::{
+    clock::Clock,
+    http::{
+        finish::write_problem,
+        health::{Check, report},
+        problem::{METHOD_NOT_ALLOWED, Problem},
+        request_id::RequestId,
+    },
+};
+use tokio::sync::Mutex;
+
+use crate::routes::Routes;
+
+/// How long an answer is given again without looking.
+const REPORT_LIFE: Duration = Duration::from_secs(1);
+
+/// How long an upstream may take to say whether it is ready.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The last look into readiness, by the monotonic clock. The lock is held while looking: whoever
+/// else asks meanwhile waits for the same answer.
+#[derive(Default)]
+pub(crate) struct Health(Mutex<Option<(Duration, Vec<Check>)>>);
+
+impl Health {
+    /// The answer, if the path is one of health.
+    pub(crate) async fn answer(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        request_id: &RequestId,
+        routes: &Routes,
+        clock: &Clock,
+    ) -> Option<Response> {
+        let asks_ready = match uri.path() {
+            "/livez" => false,
+            "/readyz" => true,
+            _ => return None,
+        };
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            let mut response = Problem::new(&METHOD_NOT_ALLOWED).into_response();
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
+            return Some(write_problem(response, uri, Some(request_id)));
+        }
+        if asks_ready {
+            Some(self.ready(routes, clock).await)
+        } else {
+            Some("ok\n".into_response())
+        }
+    }
+
+    async fn ready(&self, routes: &Routes, clock: &Clock) -> Response {
+        let mut last = self.0.lock().await;
+        match &*last {
+            Some((at, checks)) if clock.monotonic() < *at + REPORT_LIFE => report(checks),
+            _ => {
+                let checks = check_all(routes).await;
+                let response = report(&checks);
+                *last = Some((clock.monotonic(), checks));
+                response
+            }
+        }
+    }
+}
+
+async fn check_all(routes: &Routes) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for upstream in routes.upstreams() {
+        match tokio::time::timeout(CHECK_TIMEOUT, upstream.check()).await {
+            Ok(found) => checks.extend(found),
+            Err(_) => checks.push(Check {
+                name: "upstream",
+                ok: false,
+                detail: format!("did not answer within {} seconds", CHECK_TIMEOUT.as_secs()),
+            }),
+        }
+    }
+    checks
+}

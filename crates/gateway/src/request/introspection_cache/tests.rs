@@ -1,0 +1,238 @@
+//! The cache against an account service in miniature, on a clock that is held. The races are played
+//! out step by step: the service can be made to wait in the middle of an answer.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex as StdMutex, atomic::AtomicUsize},
+};
+
+use service::{BoxFuture, clock::Timestamp};
+use tokio::sync::{Semaphore, broadcast};
+
+use super::*;
+
+/// Tokens and whose they are. Every answer takes a permit between reading and telling.
+struct Tokens {
+    valid: StdMutex<HashMap<TokenDigest, Identity>>,
+    asked: AtomicUsize,
+    permits: Semaphore,
+    revocations: broadcast::Sender<Revocation>,
+}
+
+impl Introspection for Tokens {
+    fn introspect(
+        &self,
+        token: TokenDigest,
+    ) -> BoxFuture<'_, Result<Option<Identity>, IntrospectionUnavailable>> {
+        Box::pin(async move {
+            let found = self.valid.lock().unwrap().get(&token).copied();
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            match self.permits.acquire().await {
+                Ok(permit) => permit.forget(),
+                Err(closed) => return Err(IntrospectionUnavailable(closed.into())),
+            }
+            Ok(found)
+        })
+    }
+
+    fn revocations(&self) -> Receiver<Revocation> {
+        self.revocations.subscribe()
+    }
+}
+
+impl Tokens {
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+const END: Timestamp = Timestamp::from_micros(1_000_000_000);
+
+fn token() -> TokenDigest {
+    TokenDigest::of("a")
+}
+
+fn identity() -> Identity {
+    Identity { account_id: 7, session_id: 8, expires_at: END }
+}
+
+/// A cache over one valid token, with `permits` answers that need not wait.
+fn start(permits: usize, config: &Config) -> (Arc<Tokens>, Arc<IntrospectionCache>, Clock) {
+    let tokens = Arc::new(Tokens {
+        valid: StdMutex::new(HashMap::from([(token(), identity())])),
+        asked: AtomicUsize::new(0),
+        permits: Semaphore::new(permits),
+        revocations: broadcast::channel(2).0,
+    });
+    let clock = Clock::held(Timestamp::from_micros(0));
+    let introspection: Arc<dyn Introspection> = tokens.clone();
+    let cache = Arc::new(IntrospectionCache::new(config, introspection, clock.clone()));
+    (tokens, cache, clock)
+}
+
+async fn identify(cache: &IntrospectionCache) -> Option<Identity> {
+    cache.identify(token()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_yes_is_remembered_for_its_life() {
+    let (tokens, cache, clock) = start(100, &Config::default());
+    for _ in 0..3 {
+        assert_eq!(identify(&cache).await, Some(identity()));
+    }
+    assert_eq!(tokens.asked(), 1);
+    clock.advance(Duration::from_micros(4_999_999));
+    identify(&cache).await;
+    assert_eq!(tokens.asked(), 1);
+    clock.advance(Duration::from_micros(1));
+    identify(&cache).await;
+    assert_eq!(tokens.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_no_is_not_remembered() {
+    let (tokens, cache, _) = start(100, &Config::default());
+    tokens.valid.lock().unwrap().clear();
+    assert_eq!(identify(&cache).await, None);
+    tokens.valid.lock().unwrap().insert(token(), identity());
+    assert_eq!(identify(&cache).await, Some(identity()));
+}
+
+#[tokio::test]
+async fn a_token_does_not_outlive_its_end_in_the_cache_nor_in_an_answer() {
+    let config = Config { introspection_cache_life: Duration::from_hours(1), ..Config::default() };
+    let (tokens, cache, clock) = start(100, &config);
+    clock.advance(Duration::from_micros(999_999_999));
+    assert_eq!(identify(&cache).await, Some(identity()));
+    clock.advance(Duration::from_micros(1));
+    assert_eq!(identify(&cache).await, None);
+    assert_eq!(tokens.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_revocation_takes_effect_before_the_life_is_over() {
+    let (tokens, cache, _) = start(100, &Config::default());
+    let listener = tokio::spawn(Arc::clone(&cache).listen(tokens.revocations()));
+    assert_eq!(identify(&cache).await, Some(identity()));
+    tokens.valid.lock().unwrap().clear();
+    tokens.revocations.send(Revocation(TokenDigest::of("another"))).unwrap();
+    tokens.revocations.send(Revocation(token())).unwrap();
+    while cache.revocations.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(identify(&cache).await, None);
+    listener.abort();
+}
+
+#[tokio::test]
+async fn missed_revocations_forget_everything() {
+    let (tokens, cache, _) = start(100, &Config::default());
+    let receiver = tokens.revocations();
+    assert_eq!(identify(&cache).await, Some(identity()));
+    tokens.valid.lock().unwrap().clear();
+    // The channel holds two: the revocation that matters is lost.
+    for text in ["a", "b", "c"] {
+        tokens.revocations.send(Revocation(TokenDigest::of(text))).unwrap();
+    }
+    let listener = tokio::spawn(Arc::clone(&cache).listen(receiver));
+    while cache.epoch.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(identify(&cache).await, None);
+    listener.abort();
+}
+
+#[tokio::test]
+async fn without_a_teller_of_revocations_nothing_is_remembered() {
+    let (tokens, cache, _) = start(100, &Config::default());
+    identify(&cache).await;
+    let (sender, receiver) = broadcast::channel(1);
+    drop(sender);
+    Arc::clone(&cache).listen(receiver).await;
+    for asked in [2, 3] {
+        assert_eq!(identify(&cache).await, Some(identity()));
+        assert_eq!(tokens.asked(), asked);
+    }
+}
+
+/// Starts to identify, and stops where the service has read the token but not answered.
+async fn ask_half(tokens: &Tokens, cache: &Arc<IntrospectionCache>) -> JoinedIdentify {
+    let asked = tokens.asked();
+    let asking = tokio::spawn({
+        let cache = Arc::clone(cache);
+        async move { identify(&cache).await }
+    });
+    while tokens.asked() == asked {
+        tokio::task::yield_now().await;
+    }
+    asking
+}
+
+type JoinedIdentify = tokio::task::JoinHandle<Option<Identity>>;
+
+#[tokio::test]
+async fn a_yes_that_races_with_its_revocation_is_not_kept() {
+    let (tokens, cache, _) = start(0, &Config::default());
+    let asking = ask_half(&tokens, &cache).await;
+    tokens.valid.lock().unwrap().clear();
+    cache.forget(token());
+    tokens.permits.add_permits(1);
+    // The request began before the revocation: for it, and for it alone, the yes still holds.
+    assert_eq!(asking.await.unwrap(), Some(identity()));
+    tokens.permits.add_permits(1);
+    assert_eq!(identify(&cache).await, None);
+}
+
+#[tokio::test]
+async fn a_yes_that_races_with_missed_revocations_is_not_kept() {
+    let (tokens, cache, _) = start(0, &Config::default());
+    let asking = ask_half(&tokens, &cache).await;
+    tokens.valid.lock().unwrap().clear();
+    cache.forget_everything();
+    tokens.permits.add_permits(2);
+    assert_eq!(asking.await.unwrap(), Some(identity()));
+    assert_eq!(identify(&cache).await, None);
+}
+
+#[tokio::test]
+async fn requests_of_one_token_ask_once() {
+    let (tokens, cache, _) = start(0, &Config::default());
+    let mut all = vec![ask_half(&tokens, &cache).await];
+    for _ in 0..9 {
+        let cache = Arc::clone(&cache);
+        all.push(tokio::spawn(async move { identify(&cache).await }));
+    }
+    tokens.permits.add_permits(100);
+    for asking in all {
+        assert_eq!(asking.await.unwrap(), Some(identity()));
+    }
+    assert_eq!(tokens.asked(), 1);
+}
+
+#[tokio::test]
+async fn an_asker_that_gives_up_leaves_its_turn_to_the_next() {
+    let (tokens, cache, _) = start(0, &Config::default());
+    let asking = ask_half(&tokens, &cache).await;
+    asking.abort();
+    tokens.permits.add_permits(1);
+    assert_eq!(identify(&cache).await, Some(identity()));
+}
+
+#[tokio::test]
+async fn a_life_of_zero_asks_every_time() {
+    let config = Config { introspection_cache_life: Duration::ZERO, ..Config::default() };
+    let (tokens, cache, _) = start(100, &config);
+    for asked in [1, 2] {
+        identify(&cache).await;
+        assert_eq!(tokens.asked(), asked);
+    }
+}
+
+#[tokio::test]
+async fn silence_and_failure_are_not_a_no() {
+    let config = Config { introspection_timeout: Duration::from_millis(10), ..Config::default() };
+    let (tokens, cache, _) = start(0, &config);
+    assert!(cache.identify(token()).await.is_err());
+    tokens.permits.close();
+    assert!(cache.identify(token()).await.is_err());
+}

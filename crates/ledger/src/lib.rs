@@ -1,0 +1,28 @@
+//! The rules of money. [`decide`] looks at the few wallets that a command touches and says what
+//! happens: a posting of one debit and one credit, or a rejection. It is pure: no I/O, no clock, no
+//! randomness, no async, no serialisation. Time and ids are arguments.
+
+mod amount;
+mod command;
+mod currency;
+mod decide;
+mod ids;
+mod loaded;
+mod open;
+mod rejection;
+mod transfer;
+mod wallet;
+
+pub use amount::{AMOUNT_MAX, Amount};
+pub use command::{Command, IdempotencyKey, Movement};
+pub use currency::Currency;
+pub use decide::{Decision, Posting, Stamp, decide};
+pub use ids::{AccountId, ID_MAX, SYSTEM_ACCOUNT_MAX, TransactionId, TransferId, WalletId};
+pub use loaded::Loaded;
+pub use open::{Opening, OpeningRejection, open_wallet, set_standing};
+pub use rejection::Rejection;
+pub use transfer::{Direction, MARK_INTERVAL, Outcome, Transaction, Transfer, TransferKind};
+pub use wallet::{Wallet, WalletStatus};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What a batch of commands needs to know, loaded before the first of them is decided. Decisions change
+//! it in place, so that the next command of the batch sees what the one before it did.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    AccountId, Currency, IdempotencyKey, Rejection, Transfer, Wallet, WalletId, WalletStatus,
+};
+
+/// Wallets, owners, decided transfers by key, and standings.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    wallets: HashMap<WalletId, Wallet>,
+    changed: HashSet<WalletId>,
+    by_owner: HashMap<AccountId, Vec<WalletId>>,
+    decided: HashMap<IdempotencyKey, Transfer>,
+    standings: HashMap<AccountId, WalletStatus>,
+    stripe: Option<AccountId>,
+}
+
+impl Loaded {
+    /// Nothing known yet. Deposits and withdrawals will use the wallets of the `stripe`.
+    pub fn new(stripe: AccountId) -> Self {
+        Self { stripe: Some(stripe), ..Self::default() }
+    }
+
+    /// Adds a wallet as stored.
+    pub fn add_wallet(&mut self, wallet: Wallet) {
+        assert!(
+            wallet.balance >= 0 || wallet.account_id.is_system(),
+            "wallet {} was stored with a negative balance",
+            wallet.id.0
+        );
+        if self.wallets.contains_key(&wallet.id) {
+            return;
+        }
+        self.by_owner.entry(wallet.account_id).or_default().push(wallet.id);
+        self.wallets.insert(wallet.id, wallet);
+    }
+
+    /// Adds a transfer that was decided before.
+    pub fn add_decided(&mut self, transfer: Transfer) {
+        self.decided.insert(transfer.key.clone(), transfer);
+    }
+
+    /// Says that an account's wallets are not active. Accounts that are not named are.
+    pub fn add_standing(&mut self, account_id: AccountId, status: WalletStatus) {
+        self.standings.insert(account_id, status);
+    }
+
+    /// A wallet, if it was loaded.
+    pub fn wallet(&self, id: WalletId) -> Option<&Wallet> {
+        self.wallets.get(&id)
+    }
+
+    /// The wallets that have changed since they were loaded, in ascending order.
+    pub fn changed_wallets(&self) -> Vec<&Wallet> {
+        let mut ids: Vec<_> = self.changed.iter().copied().collect();
+        ids.sort_unstable();
+        ids.iter().map(|id| &self.wallets[id]).collect()
+    }
+
+    pub(crate) fn decided(&self, key: &IdempotencyKey) -> Option<&Transfer> {
+        self.decided.get(key)
+    }
+
+    pub(crate) fn standing(&self, account_id: AccountId) -> WalletStatus {
+        self.standings.get(&account_id).copied().unwrap_or(WalletStatus::Active)
+    }
+
+    pub(crate) fn own_wallet(
+        &self,
+        account_id: AccountId,
+        named: Option<WalletId>,
+    ) -> Result<&Wallet, Rejection> {
+        let id = match (named, self.wallets_of(account_id)) {
+            (Some(id), _) => id,
+            (None, []) => return Err(Rejection::WalletNotFound),
+            (None, [only]) => *only,
+            (None, _) => return Err(Rejection::WalletRequired),
+        };
+        self.wallets
+            .get(&id)
+            .filter(|wallet| wallet.account_id == account_id)
+            .ok_or(Rejection::WalletNotFound)
+    }
+
+    pub(crate) fn wallets_of(&self, account_id: AccountId) -> &[WalletId] {
+        self.by_owner.get(&account_id).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn wallet_in(&self, account_id: AccountId, currency: Currency) -> Option<&Wallet> {
+        self.wallets_of(account_id)
+            .iter()
+            .map(|id| &self.wallets[id])
+            .find(|wallet| wallet.currency == currency)
+    }
+
+    /// The system's wallet in this currency.
+    pub(crate) fn system_wallet(&self, currency: Currency) -> &Wallet {
+        self.stripe
+            .and_then(|stripe| self.wallet_in(stripe, currency))
+            .expect("a currency's system wallet is opened with the first wallet of the currency")
+    }
+
+    pub(crate) fn stripe(&self) -> Option<AccountId> {
+        self.stripe
+    }
+
+    pub(crate) fn change(&mut self, id: WalletId) -> &mut Wallet {
+        self.changed.insert(id);
+        self.wallets.get_mut(&id).expect("only loaded wallets are changed")
+    }
+}

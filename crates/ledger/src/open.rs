@@ -1,0 +1,75 @@
+//! Opening wallets, and what an account's standing does to them.
+
+use crate::{AccountId, Currency, Loaded, Wallet, WalletId, WalletStatus};
+
+/// Why a wallet is not opened, in order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpeningRejection {
+    /// The account is suspended or closed.
+    AccountDisabled,
+    /// The account has a wallet in this currency.
+    WalletExists,
+}
+
+/// The ids and the time for one opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// The wallet's id.
+    pub wallet_id: WalletId,
+    /// Id of the system's wallet, used if this is the currency's first wallet.
+    pub system_wallet_id: WalletId,
+    /// The time, in microseconds since 1970-01-01T00:00:00Z.
+    pub now: i64,
+}
+
+/// Opens a wallet. Returns what is new: the wallet, and before it the system's wallet in its currency if
+/// there was none.
+pub fn open_wallet(
+    loaded: &mut Loaded,
+    account_id: AccountId,
+    currency: Currency,
+    opening: Opening,
+) -> Result<Vec<Wallet>, OpeningRejection> {
+    if loaded.standing(account_id) != WalletStatus::Active {
+        return Err(OpeningRejection::AccountDisabled);
+    }
+    if loaded.wallet_in(account_id, currency).is_some() {
+        return Err(OpeningRejection::WalletExists);
+    }
+    let missing_stripe = loaded
+        .stripe()
+        .filter(|stripe| loaded.wallet_in(*stripe, currency).is_none())
+        .map(|stripe| empty(opening.system_wallet_id, stripe, currency, opening.now));
+    let wallet = empty(opening.wallet_id, account_id, currency, opening.now);
+    let opened: Vec<Wallet> = missing_stripe.into_iter().chain([wallet]).collect();
+    for wallet in &opened {
+        loaded.add_wallet(wallet.clone());
+    }
+    Ok(opened)
+}
+
+/// Gives all of an account's loaded wallets the status that its standing asks for.
+pub fn set_standing(loaded: &mut Loaded, account_id: AccountId, status: WalletStatus, now: i64) {
+    loaded.add_standing(account_id, status);
+    for id in loaded.wallets_of(account_id).to_vec() {
+        if loaded.wallet(id).is_some_and(|wallet| wallet.status != status) {
+            let wallet = loaded.change(id);
+            wallet.status = status;
+            wallet.updated_at = wallet.updated_at.max(now);
+        }
+    }
+}
+
+fn empty(id: WalletId, account_id: AccountId, currency: Currency, now: i64) -> Wallet {
+    Wallet {
+        id,
+        account_id,
+        currency,
+        balance: 0,
+        status: WalletStatus::Active,
+        newest_transaction: None,
+        transaction_count: 0,
+        created_at: now,
+        updated_at: now,
+    }
+}

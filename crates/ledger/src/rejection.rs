@@ -1,0 +1,71 @@
+//! Why money does not move.
+
+/// A rejection, in order of precedence: where several apply, the first one listed is the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rejection {
+    /// The key was used for another request.
+    IdempotencyKeyReused,
+    /// The command names no wallet and the account has several.
+    WalletRequired,
+    /// There is no such wallet, or it is somebody else's.
+    WalletNotFound,
+    /// Sender and receiver are the same wallet.
+    SameWallet,
+    /// There is no such receiver.
+    ReceiverWalletNotFound,
+    /// The own wallet is frozen.
+    WalletFrozen,
+    /// The own wallet is closed.
+    WalletClosed,
+    /// The receiver's wallet is frozen.
+    ReceiverWalletFrozen,
+    /// The receiver's wallet is closed.
+    ReceiverWalletClosed,
+    /// The two wallets hold different currencies.
+    CurrencyMismatch,
+    /// The own wallet holds less than the amount.
+    InsufficientBalance,
+    /// The receiving wallet would hold more than a wallet may.
+    BalanceLimitExceeded,
+}
+
+impl Rejection {
+    /// All, in order of precedence.
+    pub const ALL: [Self; 12] = [
+        Self::IdempotencyKeyReused,
+        Self::WalletRequired,
+        Self::WalletNotFound,
+        Self::SameWallet,
+        Self::ReceiverWalletNotFound,
+        Self::WalletFrozen,
+        Self::WalletClosed,
+        Self::ReceiverWalletFrozen,
+        Self::ReceiverWalletClosed,
+        Self::CurrencyMismatch,
+        Self::InsufficientBalance,
+        Self::BalanceLimitExceeded,
+    ];
+
+    /// Its stable name.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::WalletRequired => "wallet_required",
+            Self::WalletNotFound => "wallet_not_found",
+            Self::SameWallet => "same_wallet",
+            Self::ReceiverWalletNotFound => "receiver_wallet_not_found",
+            Self::WalletFrozen => "wallet_frozen",
+            Self::WalletClosed => "wallet_closed",
+            Self::ReceiverWalletFrozen => "receiver_wallet_frozen",
+            Self::ReceiverWalletClosed => "receiver_wallet_closed",
+            Self::CurrencyMismatch => "currency_mismatch",
+            Self::InsufficientBalance => "insufficient_balance",
+            Self::BalanceLimitExceeded => "balance_limit_exceeded",
+        }
+    }
+
+    /// The rejection with this name.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rejection| rejection.code() == code)
+    }
+}

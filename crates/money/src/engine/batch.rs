@@ -1,0 +1,138 @@
+//! Deciding a batch: what it must know, and what becomes of each of its jobs. No I/O.
+
+use ledger::{
+    AccountId, Decision, Loaded, Movement, Opening, Stamp, TransactionId, WalletId, WalletStatus,
+    decide, open_wallet, set_standing,
+};
+use service::{clock::Timestamp, contract::account_feed::Standing};
+
+use super::{
+    ids::{IdBlock, TransferIds},
+    job::{Answer, Done, Job},
+};
+use crate::store::{Effects, Footprint};
+
+/// What the jobs need to know.
+pub(super) fn footprint(jobs: &[Job], stripe: AccountId) -> Footprint<'_> {
+    let mut footprint = Footprint::default();
+    let mut uses_stripe = false;
+    for job in jobs {
+        match job {
+            Job::Move { command, .. } => {
+                footprint.keys.push(&command.key);
+                match command.movement.own_wallet() {
+                    Some(id) => footprint.wallets.push(id),
+                    None => footprint.owners.push(command.key.account_id),
+                }
+                match command.movement {
+                    Movement::Deposit { .. } | Movement::Withdrawal { .. } => uses_stripe = true,
+                    Movement::Transfer { receiver, .. } => footprint.wallets.push(receiver),
+                }
+            }
+            Job::Open { account_id, .. } => {
+                footprint.owners.push(*account_id);
+                footprint.standings.push(*account_id);
+                uses_stripe = true;
+            }
+            Job::Stand { change, .. } => footprint.owners.push(AccountId(change.account_id)),
+        }
+    }
+    if uses_stripe {
+        footprint.owners.push(stripe);
+    }
+    footprint.wallets.sort_unstable();
+    footprint.wallets.dedup();
+    footprint.owners.sort_unstable();
+    footprint.owners.dedup();
+    footprint.standings.sort_unstable();
+    footprint.standings.dedup();
+    footprint
+}
+
+/// The ids and the time that a batch decides with.
+pub(super) struct Supplies<'a> {
+    pub(super) now: Timestamp,
+    pub(super) transfer_ids: TransferIds,
+    pub(super) wallet_ids: &'a mut IdBlock,
+    pub(super) transaction_ids: &'a mut IdBlock,
+}
+
+/// Decides the jobs in order. Returns what to write, without the changed wallets, and what to answer.
+pub(super) fn decide_all(
+    loaded: &mut Loaded,
+    jobs: &[Job],
+    mut supplies: Supplies<'_>,
+) -> (Effects<'static>, Vec<Done>) {
+    let mut effects = Effects::default();
+    let answers = jobs
+        .iter()
+        .map(|job| match job {
+            Job::Move { command, .. } => {
+                let stamp = supplies.stamp();
+                Done::Moved(keep(decide(loaded, command, stamp), &mut effects))
+            }
+            Job::Open { account_id, currency, .. } => {
+                let opening = supplies.opening();
+                let opened = open_wallet(loaded, *account_id, *currency, opening);
+                Done::Opened(opened.map(|opened| {
+                    effects.opened.extend(opened.iter().cloned());
+                    opened.into_iter().next_back().expect("the person's wallet is the last")
+                }))
+            }
+            Job::Stand { change, .. } => {
+                let account_id = AccountId(change.account_id);
+                let status = wallet_status(change.standing);
+                set_standing(loaded, account_id, status, supplies.now.as_micros());
+                effects.standings.push((account_id, status));
+                effects.feed_sequence = effects.feed_sequence.max(Some(change.sequence));
+                Done::Stood
+            }
+        })
+        .collect();
+    (effects, answers)
+}
+
+/// What an account's standing means for its wallets.
+fn wallet_status(standing: Standing) -> WalletStatus {
+    match standing {
+        Standing::Active => WalletStatus::Active,
+        Standing::Suspended => WalletStatus::Frozen,
+        Standing::Closed => WalletStatus::Closed,
+    }
+}
+
+fn keep(decision: Decision, effects: &mut Effects<'_>) -> Answer {
+    match decision {
+        Decision::Completed(posting) => {
+            assert_eq!(posting.debit.amount, posting.credit.amount, "debits equal credits");
+            effects.transactions.extend([posting.debit, posting.credit]);
+            effects.transfers.push(posting.transfer.clone());
+            Answer::Decided { transfer: Box::new(posting.transfer), replayed: false }
+        }
+        Decision::Failed(transfer) => {
+            effects.transfers.push((*transfer).clone());
+            Answer::Decided { transfer, replayed: false }
+        }
+        Decision::Replayed(transfer) => Answer::Decided { transfer, replayed: true },
+        Decision::Refused(rejection) => Answer::Refused(rejection),
+    }
+}
+
+impl Supplies<'_> {
+    fn stamp(&mut self) -> Stamp {
+        Stamp {
+            now: self.now.as_micros(),
+            transfer_id: self.transfer_ids.take(),
+            debit_id: TransactionId(self.transaction_ids.take_pair()),
+        }
+    }
+
+    fn opening(&mut self) -> Opening {
+        let first = self.wallet_ids.take_pair();
+        Opening {
+            wallet_id: WalletId(first),
+            system_wallet_id: WalletId(first + 1),
+            now: self.now.as_micros(),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What is asked of a lane, and what it answers.
+
+use ledger::{AccountId, Command, Currency, OpeningRejection, Rejection, Transfer, Wallet};
+use service::contract::account_feed::AccountChange;
+use tokio::sync::oneshot;
+
+/// What became of a command to move money.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It was decided and recorded: now, or before.
+    Decided {
+        /// The decision, completed or failed.
+        transfer: Box<Transfer>,
+        /// Whether it was decided before, under the same key.
+        replayed: bool,
+    },
+    /// It was refused, and nothing was recorded.
+    Refused(Rejection),
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The queue is full. Nothing was done.
+    #[error("the money engine's queue is full")]
+    Overloaded,
+    /// The service is stopping. Nothing was done.
+    #[error("the money engine is stopping")]
+    ShuttingDown,
+    /// The database did not take it. Nothing was done.
+    #[error("the money database is unavailable")]
+    Unavailable,
+    /// It may have been done or not: asking again with the same key tells.
+    #[error("the outcome is unknown")]
+    OutcomeUnknown,
+}
+
+type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
+
+/// One job, with where its answer goes.
+#[derive(Debug)]
+pub(super) enum Job {
+    Move { command: Command, reply: Reply<Answer> },
+    Open { account_id: AccountId, currency: Currency, reply: Reply<Result<Wallet, OpeningRejection>> },
+    Stand { change: AccountChange, reply: Reply<()> },
+}
+
+/// The answer to a job of the same kind.
+#[derive(Debug)]
+pub(super) enum Done {
+    Moved(Answer),
+    Opened(Result<Wallet, OpeningRejection>),
+    Stood,
+}
+
+impl Job {
+    /// Answers the job. Whoever asked may have gone; what was committed stays committed.
+    pub(super) fn answer(self, result: Result<Done, EngineError>) {
+        match self {
+            Self::Move { reply, .. } => send(reply, result, |done| match done {
+                Done::Moved(answer) => Some(answer),
+                Done::Opened(_) | Done::Stood => None,
+            }),
+            Self::Open { reply, .. } => send(reply, result, |done| match done {
+                Done::Opened(opened) => Some(opened),
+                Done::Moved(_) | Done::Stood => None,
+            }),
+            Self::Stand { reply, .. } => send(reply, result, |done| match done {
+                Done::Stood => Some(()),
+                Done::Moved(_) | Done::Opened(_) => None,
+            }),
+        }
+    }
+}
+
+fn send<T>(
+    reply: Reply<T>,
+    result: Result<Done, EngineError>,
+    pick: impl FnOnce(Done) -> Option<T>,
+) {
+    let result = result.map(|done| pick(done).expect("an answer is of its job's kind"));
+    let _gone = reply.send(result);
+}

@@ -1,0 +1,140 @@
+//! The engine turns many concurrent requests into few durable commits (group commit). A request puts a
+//! job on a bounded queue and awaits its answer; a lane takes what is waiting, decides all of it over
+//! one load, commits once, and only then answers.
+
+mod batch;
+mod ids;
+mod job;
+mod lane;
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use ledger::{AccountId, Command, Currency, OpeningRejection, Wallet};
+use service::{clock::Clock, contract::account_feed::AccountChange, shutdown::Shutdown};
+use tokio::sync::{mpsc, oneshot};
+
+use self::{job::Job, lane::Lane};
+pub use self::job::{Answer, EngineError};
+use crate::store::LaneStore;
+
+/// Bounds of the engine.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineConfig {
+    /// Jobs that may wait; beyond it a request is answered 503 at once.
+    pub queue_jobs_max: usize,
+    /// Jobs in one commit.
+    pub batch_jobs_max: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { queue_jobs_max: 16_384, batch_jobs_max: 1_024 }
+    }
+}
+
+/// Puts jobs on the queue; clones freely.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    queue: mpsc::Sender<Job>,
+}
+
+/// The lane's thread, to be waited for at the end.
+#[derive(Debug)]
+pub struct EngineThread(std::thread::JoinHandle<()>);
+
+/// The stripe of the only lane in a process on SQLite.
+const STRIPE: AccountId = AccountId(1);
+
+/// A lane that panics starts anew, but not in a tight circle.
+const RESTART_PAUSE: Duration = Duration::from_millis(50);
+
+impl Engine {
+    /// Starts the lane on a thread of its own, where its store may block.
+    pub fn start<S: LaneStore + 'static>(
+        store: S,
+        config: EngineConfig,
+        clock: Clock,
+        shutdown: Shutdown,
+    ) -> std::io::Result<(Self, EngineThread)> {
+        let (queue, jobs) = mpsc::channel(config.queue_jobs_max);
+        let lane = Lane::new(store, jobs, STRIPE, config.batch_jobs_max, clock);
+        let thread = std::thread::Builder::new()
+            .name("money-lane".to_owned())
+            .spawn(move || run_lane(lane, &shutdown))?;
+        Ok((Self { queue }, EngineThread(thread)))
+    }
+
+    /// Moves money. `Ok` means that the answer is on disk.
+    pub async fn move_money(&self, command: Command) -> Result<Answer, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Move { command, reply })?;
+        // A lane that ended without answering was cut off somewhere: nobody knows where.
+        answer.await.unwrap_or(Err(EngineError::OutcomeUnknown))
+    }
+
+    /// Opens a wallet.
+    pub async fn open_wallet(
+        &self,
+        account_id: AccountId,
+        currency: Currency,
+    ) -> Result<Result<Wallet, OpeningRejection>, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Open { account_id, currency, reply })?;
+        answer.await.unwrap_or(Err(EngineError::OutcomeUnknown))
+    }
+
+    /// Applies a change of the account feed, together with its place in the feed.
+    pub async fn apply_change(&self, change: AccountChange) -> Result<(), EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Stand { change, reply })?;
+        answer.await.unwrap_or(Err(EngineError::OutcomeUnknown))
+    }
+
+    fn submit(&self, job: Job) -> Result<(), EngineError> {
+        self.queue.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => EngineError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => EngineError::ShuttingDown,
+        })
+    }
+}
+
+impl EngineThread {
+    /// Waits until the lane has answered everything that was queued and closed its database.
+    pub async fn join(self) {
+        let joined = tokio::task::spawn_blocking(move || self.0.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the money lane ended in a panic");
+        }
+    }
+}
+
+/// Runs the lane until shutdown. A panic costs the batch in which it struck, whose callers learn that
+/// their outcome is unknown; the queue and everyone behind it go on.
+fn run_lane<S: LaneStore>(mut lane: Lane<S>, shutdown: &Shutdown) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime without I/O needs nothing that could be missing");
+    loop {
+        let run = AssertUnwindSafe(|| runtime.block_on(lane.run(shutdown.clone())));
+        match std::panic::catch_unwind(run) {
+            Ok(()) => return,
+            Err(_) => {
+                tracing::error!("the money lane panicked and starts anew");
+                std::thread::sleep(RESTART_PAUSE);
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// How many jobs wait, and how many may.
+    pub fn queue_depth(&self) -> (usize, usize) {
+        let max = self.queue.max_capacity();
+        (max - self.queue.capacity(), max)
+    }
+}
+
+
+#[cfg(test)]
+mod tests;

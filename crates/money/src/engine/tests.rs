@@ -1,0 +1,222 @@
+//! The engine over a real store: many at once, once each, and honest when the store fails.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use ledger::{AccountId, Amount, Command, Currency, IdempotencyKey, Loaded, Movement, Wallet};
+use service::{clock::Clock, shutdown};
+
+use super::{Answer, Engine, EngineConfig, EngineError, EngineThread};
+use crate::store::{
+    Effects, Footprint, IdKind, LaneStore, StoreError,
+    sqlite::{SqliteLane, SqliteStore, audit},
+};
+
+/// SQLite, failing where and when it is told to.
+struct Faulty {
+    lane: SqliteLane,
+    faults: Arc<Faults>,
+}
+
+#[derive(Default)]
+struct Faults {
+    persist_conflicts: AtomicBool,
+    persist_fails: AtomicBool,
+    persist_panics: AtomicBool,
+    commit_is_lost_after_it_was_made: AtomicBool,
+}
+
+fn strikes(fault: &AtomicBool) -> bool {
+    fault.swap(false, Ordering::SeqCst)
+}
+
+impl LaneStore for Faulty {
+    async fn reserve_ids(&mut self, kind: IdKind, count: i64) -> Result<i64, StoreError> {
+        self.lane.reserve_ids(kind, count).await
+    }
+
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        self.lane.begin().await
+    }
+
+    async fn load(
+        &mut self,
+        stripe: AccountId,
+        footprint: &Footprint<'_>,
+    ) -> Result<Loaded, StoreError> {
+        self.lane.load(stripe, footprint).await
+    }
+
+    async fn persist(&mut self, effects: &Effects<'_>) -> Result<(), StoreError> {
+        self.lane.persist(effects).await?;
+        if strikes(&self.faults.persist_conflicts) {
+            return Err(StoreError::Conflict("a duplicate key".into()));
+        }
+        if strikes(&self.faults.persist_fails) {
+            return Err(StoreError::Failed("the disk is full".into()));
+        }
+        assert!(!strikes(&self.faults.persist_panics), "on purpose");
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        self.lane.commit().await?;
+        if strikes(&self.faults.commit_is_lost_after_it_was_made) {
+            return Err(StoreError::OutcomeUnknown("the connection is gone".into()));
+        }
+        Ok(())
+    }
+}
+
+struct World {
+    engine: Engine,
+    thread: EngineThread,
+    trigger: shutdown::Trigger,
+    faults: Arc<Faults>,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new(config: EngineConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("money.db")).unwrap();
+        let faults = Arc::new(Faults::default());
+        let lane = Faulty { lane: store.lane().unwrap(), faults: Arc::clone(&faults) };
+        let (trigger, shutdown) = shutdown::channel();
+        let (engine, thread) = Engine::start(lane, config, Clock::system(), shutdown).unwrap();
+        Self { engine, thread, trigger, faults, folder }
+    }
+
+    async fn open(&self, account: i64) -> Wallet {
+        self.engine.open_wallet(AccountId(account), Currency::KRW).await.unwrap().unwrap()
+    }
+
+    /// Ends the engine and audits what it left.
+    async fn end(self, completed_transfers: i64) {
+        self.trigger.shut_down();
+        self.thread.join().await;
+        let report = audit(&self.folder.path().join("money.db")).unwrap();
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(report.completed_transfers, completed_transfers);
+    }
+}
+
+fn deposit(wallet: &Wallet, key: &str) -> Command {
+    Command {
+        key: IdempotencyKey { account_id: wallet.account_id, key: key.to_owned() },
+        movement: Movement::Deposit { wallet: Some(wallet.id) },
+        amount: Amount::new(3).unwrap(),
+        summary: None,
+    }
+}
+
+fn balance(answer: Result<Answer, EngineError>) -> (i64, bool) {
+    match answer.unwrap() {
+        Answer::Decided { transfer, replayed } => (transfer.balance_after, replayed),
+        Answer::Refused(rejection) => panic!("refused: {rejection:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_at_once_lose_nothing() {
+    let world = World::new(EngineConfig::default());
+    let wallet = world.open(10_001).await;
+    let deposits: Vec<_> = (0..1_000)
+        .map(|n| {
+            let (engine, command) = (world.engine.clone(), deposit(&wallet, &n.to_string()));
+            tokio::spawn(async move { engine.move_money(command).await })
+        })
+        .collect();
+    let mut highest = 0;
+    for deposit in deposits {
+        highest = highest.max(balance(deposit.await.unwrap()).0);
+    }
+    assert_eq!(highest, 3_000);
+    world.end(1_000).await;
+}
+
+#[tokio::test]
+async fn a_faster_writer_only_costs_time() {
+    let world = World::new(EngineConfig::default());
+    let wallet = world.open(10_001).await;
+    world.faults.persist_conflicts.store(true, Ordering::SeqCst);
+    assert_eq!(balance(world.engine.move_money(deposit(&wallet, "a")).await), (3, false));
+    world.end(1).await;
+}
+
+#[tokio::test]
+async fn a_failed_write_does_nothing_and_can_be_repeated() {
+    let world = World::new(EngineConfig::default());
+    let wallet = world.open(10_001).await;
+    world.faults.persist_fails.store(true, Ordering::SeqCst);
+    let failed = world.engine.move_money(deposit(&wallet, "a")).await;
+    assert_eq!(failed, Err(EngineError::Unavailable));
+    assert_eq!(balance(world.engine.move_money(deposit(&wallet, "a")).await), (3, false));
+    world.end(1).await;
+}
+
+#[tokio::test]
+async fn a_lost_commit_is_resolved_by_its_key() {
+    let world = World::new(EngineConfig::default());
+    let wallet = world.open(10_001).await;
+    world.faults.commit_is_lost_after_it_was_made.store(true, Ordering::SeqCst);
+    let lost = world.engine.move_money(deposit(&wallet, "a")).await;
+    assert_eq!(lost, Err(EngineError::OutcomeUnknown));
+    assert_eq!(balance(world.engine.move_money(deposit(&wallet, "a")).await), (3, true));
+    world.end(1).await;
+}
+
+#[tokio::test]
+async fn a_panic_costs_its_batch_and_nothing_else() {
+    let world = World::new(EngineConfig::default());
+    let wallet = world.open(10_001).await;
+    world.faults.persist_panics.store(true, Ordering::SeqCst);
+    let lost = world.engine.move_money(deposit(&wallet, "a")).await;
+    assert_eq!(lost, Err(EngineError::OutcomeUnknown));
+    assert_eq!(balance(world.engine.move_money(deposit(&wallet, "a")).await), (3, false));
+    world.end(1).await;
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once() {
+    // The lane's thread never gets a turn: the queue is filled from a channel of our own.
+    let (queue, _jobs) = tokio::sync::mpsc::channel(1);
+    let engine = Engine { queue };
+    let world = World::new(EngineConfig::default());
+    let wallet = world.open(10_001).await;
+    let waiting = engine.clone();
+    let first = deposit(&wallet, "a");
+    let first = tokio::spawn(async move { waiting.move_money(first).await });
+    while engine.queue_depth().0 == 0 {
+        tokio::task::yield_now().await;
+    }
+    let refused = engine.move_money(deposit(&wallet, "b")).await;
+    assert_eq!(refused, Err(EngineError::Overloaded));
+    drop(_jobs);
+    assert_eq!(first.await.unwrap(), Err(EngineError::OutcomeUnknown));
+    world.end(0).await;
+}
+
+#[tokio::test]
+async fn shutdown_answers_what_is_queued_and_refuses_the_rest() {
+    let world = World::new(EngineConfig::default());
+    let wallet = world.open(10_001).await;
+    let queued: Vec<_> = (0..100)
+        .map(|n| {
+            let (engine, command) = (world.engine.clone(), deposit(&wallet, &n.to_string()));
+            tokio::spawn(async move { engine.move_money(command).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    world.trigger.shut_down();
+    let mut completed = 0;
+    for answer in queued {
+        match answer.await.unwrap() {
+            Ok(_) => completed += 1,
+            Err(error) => assert_eq!(error, EngineError::ShuttingDown),
+        }
+    }
+    world.end(completed).await;
+}

@@ -1,0 +1,176 @@
+//! The catalogue of this service's problems, and which answer becomes which.
+
+use std::time::Duration;
+
+use ledger::{OpeningRejection, Rejection};
+use service::http::problem::{
+    CONTENT_TOO_LARGE, INTERNAL_ERROR, INVALID_REQUEST, INVALID_TOKEN, Kind, MALFORMED_JSON,
+    MISSING_TOKEN, Problem, REQUEST_TIMEOUT, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE, kind,
+};
+
+use crate::{engine::EngineError, store::StoreError};
+
+pub(super) const IDEMPOTENCY_KEY_MISSING: Kind =
+    kind(400, "idempotency_key_missing", "The Idempotency-Key header is required");
+const IDEMPOTENCY_KEY_REUSED: Kind =
+    kind(422, "idempotency_key_reused", "The key was used for another request");
+const WALLET_REQUIRED: Kind =
+    kind(422, "wallet_required", "The account has several wallets; name one");
+const WALLET_NOT_FOUND: Kind =
+    kind(404, "wallet_not_found", "There is no such wallet of this account");
+const SAME_WALLET: Kind = kind(422, "same_wallet", "Sender and receiver are the same wallet");
+const RECEIVER_WALLET_NOT_FOUND: Kind =
+    kind(404, "receiver_wallet_not_found", "There is no such receiver wallet");
+const WALLET_FROZEN: Kind = kind(422, "wallet_frozen", "The wallet is frozen");
+const WALLET_CLOSED: Kind = kind(422, "wallet_closed", "The wallet is closed");
+const RECEIVER_WALLET_FROZEN: Kind =
+    kind(422, "receiver_wallet_frozen", "The receiver's wallet is frozen");
+const RECEIVER_WALLET_CLOSED: Kind =
+    kind(422, "receiver_wallet_closed", "The receiver's wallet is closed");
+const CURRENCY_MISMATCH: Kind =
+    kind(422, "currency_mismatch", "The wallets hold different currencies");
+const INSUFFICIENT_BALANCE: Kind =
+    kind(422, "insufficient_balance", "The wallet holds less than the amount");
+const BALANCE_LIMIT_EXCEEDED: Kind =
+    kind(422, "balance_limit_exceeded", "The receiving wallet would hold more than a wallet may");
+const WALLET_EXISTS: Kind =
+    kind(409, "wallet_exists", "The account has a wallet in this currency");
+const ACCOUNT_DISABLED: Kind = kind(403, "account_disabled", "The account is suspended or closed");
+pub(super) const TRANSFER_NOT_FOUND: Kind =
+    kind(404, "transfer_not_found", "There is no such transfer of this account");
+const OUTCOME_UNKNOWN: Kind =
+    kind(503, "outcome_unknown", "The transfer may have been made or not; ask again with its key");
+
+/// What any call that needs a token may answer.
+pub(super) const AUTHENTICATED: &[&Kind] =
+    &[&INVALID_REQUEST, &MISSING_TOKEN, &INVALID_TOKEN, &INTERNAL_ERROR, &UNAVAILABLE];
+
+/// What any call with a body may answer besides.
+pub(super) const WITH_BODY: &[&Kind] =
+    &[&MALFORMED_JSON, &REQUEST_TIMEOUT, &CONTENT_TOO_LARGE, &UNSUPPORTED_MEDIA_TYPE];
+
+/// What a call that moves money may answer besides.
+pub(super) const MOVING_MONEY: &[&Kind] = &[
+    &IDEMPOTENCY_KEY_MISSING,
+    &IDEMPOTENCY_KEY_REUSED,
+    &WALLET_REQUIRED,
+    &WALLET_NOT_FOUND,
+    &WALLET_FROZEN,
+    &WALLET_CLOSED,
+    &BALANCE_LIMIT_EXCEEDED,
+    &OUTCOME_UNKNOWN,
+];
+
+/// What a call that takes money out of a wallet may answer besides.
+pub(super) const SPENDING: &[&Kind] = &[&INSUFFICIENT_BALANCE];
+
+/// What a call with a receiver may answer besides.
+pub(super) const SENDING: &[&Kind] = &[
+    &SAME_WALLET,
+    &RECEIVER_WALLET_NOT_FOUND,
+    &RECEIVER_WALLET_FROZEN,
+    &RECEIVER_WALLET_CLOSED,
+    &CURRENCY_MISMATCH,
+];
+
+/// What opening a wallet may answer besides.
+pub(super) const OPENING: &[&Kind] = &[&WALLET_EXISTS, &ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
+
+/// What a call about one wallet may answer besides.
+pub(super) const ONE_WALLET: &[&Kind] = &[&WALLET_NOT_FOUND];
+
+/// What a call that may leave its wallet to us may answer besides.
+pub(super) const SOME_WALLET: &[&Kind] = &[&WALLET_NOT_FOUND, &WALLET_REQUIRED];
+
+/// What a call about one transfer may answer besides.
+pub(super) const ONE_TRANSFER: &[&Kind] = &[&TRANSFER_NOT_FOUND];
+
+/// Declares a type that stands for the problems of an operation in its `responses(...)`.
+macro_rules! problem_set {
+    ($(#[doc = $doc:literal] $name:ident = $($part:ident)+;)*) => {$(
+        #[doc = $doc]
+        pub(super) struct $name;
+
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<
+                String,
+                utoipa::openapi::RefOr<utoipa::openapi::Response>,
+            > {
+                let kinds = [$($crate::http::problems::$part),+].concat();
+                service::http::openapi::problem_responses(&kinds)
+            }
+        }
+    )*};
+}
+
+problem_set! {
+    /// Problems of opening a wallet.
+    OpenProblems = AUTHENTICATED WITH_BODY OPENING;
+    /// Problems of listing wallets.
+    ListProblems = AUTHENTICATED;
+    /// Problems of reading a wallet.
+    WalletProblems = AUTHENTICATED ONE_WALLET;
+    /// Problems of a deposit.
+    DepositProblems = AUTHENTICATED WITH_BODY MOVING_MONEY;
+    /// Problems of a withdrawal.
+    WithdrawalProblems = AUTHENTICATED WITH_BODY MOVING_MONEY SPENDING;
+    /// Problems of a transfer.
+    TransferProblems = AUTHENTICATED WITH_BODY MOVING_MONEY SPENDING SENDING;
+    /// Problems of reading a transfer.
+    ReadTransferProblems = AUTHENTICATED ONE_TRANSFER;
+    /// Problems of reading history.
+    HistoryProblems = AUTHENTICATED SOME_WALLET;
+}
+
+/// The kind of a rejection. Its code is the rejection's own.
+pub(super) fn rejection_kind(rejection: Rejection) -> &'static Kind {
+    match rejection {
+        Rejection::IdempotencyKeyReused => &IDEMPOTENCY_KEY_REUSED,
+        Rejection::WalletRequired => &WALLET_REQUIRED,
+        Rejection::WalletNotFound => &WALLET_NOT_FOUND,
+        Rejection::SameWallet => &SAME_WALLET,
+        Rejection::ReceiverWalletNotFound => &RECEIVER_WALLET_NOT_FOUND,
+        Rejection::WalletFrozen => &WALLET_FROZEN,
+        Rejection::WalletClosed => &WALLET_CLOSED,
+        Rejection::ReceiverWalletFrozen => &RECEIVER_WALLET_FROZEN,
+        Rejection::ReceiverWalletClosed => &RECEIVER_WALLET_CLOSED,
+        Rejection::CurrencyMismatch => &CURRENCY_MISMATCH,
+        Rejection::InsufficientBalance => &INSUFFICIENT_BALANCE,
+        Rejection::BalanceLimitExceeded => &BALANCE_LIMIT_EXCEEDED,
+    }
+}
+
+/// A rejection, as an error to return.
+pub(super) fn rejected(rejection: Rejection) -> Problem {
+    Problem::new(rejection_kind(rejection))
+}
+
+/// A wallet that was not opened.
+pub(super) fn not_opened(rejection: OpeningRejection) -> Problem {
+    Problem::new(match rejection {
+        OpeningRejection::AccountDisabled => &ACCOUNT_DISABLED,
+        OpeningRejection::WalletExists => &WALLET_EXISTS,
+    })
+}
+
+/// An engine that did not answer. The lane has logged why.
+pub(super) fn not_answered(error: EngineError) -> Problem {
+    match error {
+        EngineError::Overloaded => {
+            Problem::new(&UNAVAILABLE).detail("Too many requests are waiting; nothing was done.")
+        }
+        EngineError::ShuttingDown => {
+            Problem::new(&UNAVAILABLE).detail("The service is stopping; nothing was done.")
+        }
+        EngineError::Unavailable => {
+            Problem::new(&UNAVAILABLE).detail("The database does not answer; nothing was done.")
+        }
+        EngineError::OutcomeUnknown => Problem::new(&OUTCOME_UNKNOWN),
+    }
+    .retry_after(Duration::from_secs(1))
+}
+
+/// A read that failed.
+pub(super) fn not_read(error: &StoreError) -> Problem {
+    Problem::unavailable(error)
+}

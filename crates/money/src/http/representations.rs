@@ -1,0 +1,254 @@
+//! Wallets, transfers and transactions as clients see them.
+
+use ledger::{Direction, Outcome, Transaction, Transfer, TransferId, TransferKind, Wallet};
+use serde::Serialize;
+use service::clock::Timestamp;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A wallet.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Wallet)]
+pub(super) struct WalletJson {
+    /// Its id.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)]
+    id: i64,
+    /// Whose it is.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10_001)]
+    account_id: i64,
+    /// ISO 4217 code of what it holds.
+    #[schema(min_length = 3, max_length = 3, example = "KRW")]
+    currency: String,
+    /// What it holds, in minor units.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 3_000)]
+    balance: i64,
+    /// Whether money may move: `frozen` while the account is suspended, `closed` for good.
+    status: StatusJson,
+    /// When it was opened.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When its balance or status last changed.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = WalletStatus)]
+pub(super) enum StatusJson {
+    Active,
+    Frozen,
+    Closed,
+}
+
+impl From<&Wallet> for WalletJson {
+    fn from(wallet: &Wallet) -> Self {
+        Self {
+            id: wallet.id.0,
+            account_id: wallet.account_id.0,
+            currency: wallet.currency.code().to_owned(),
+            balance: wallet.balance,
+            status: match wallet.status {
+                ledger::WalletStatus::Active => StatusJson::Active,
+                ledger::WalletStatus::Frozen => StatusJson::Frozen,
+                ledger::WalletStatus::Closed => StatusJson::Closed,
+            },
+            created_at: Timestamp::from_micros(wallet.created_at),
+            updated_at: Timestamp::from_micros(wallet.updated_at),
+        }
+    }
+}
+
+/// The caller's wallets.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WalletList)]
+pub(super) struct WalletListJson {
+    /// One in each currency at most.
+    pub(super) items: Vec<WalletJson>,
+}
+
+/// What kind of movement.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TransferType)]
+pub(super) enum TypeJson {
+    Deposit,
+    Withdrawal,
+    Transfer,
+}
+
+impl From<TransferKind> for TypeJson {
+    fn from(kind: TransferKind) -> Self {
+        match kind {
+            TransferKind::Deposit => Self::Deposit,
+            TransferKind::Withdrawal => Self::Withdrawal,
+            TransferKind::Transfer => Self::Transfer,
+        }
+    }
+}
+
+/// How a movement ended.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TransferStatus)]
+pub(super) enum OutcomeJson {
+    Completed,
+    Failed,
+}
+
+/// A deposit, withdrawal or transfer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Transfer)]
+pub(super) struct TransferJson {
+    /// Its id, a UUIDv7.
+    #[schema(value_type = String, format = Uuid)]
+    id: String,
+    /// What kind of movement.
+    #[serde(rename = "type")]
+    kind: TypeJson,
+    /// Whether money moved.
+    status: OutcomeJson,
+    /// Why it did not: the `code` of the problem that was answered. Only if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "insufficient_balance")]
+    failure_code: Option<&'static str>,
+    /// The wallet that paid; null for a deposit, whose money comes from outside.
+    #[schema(required = true)]
+    sender_wallet_id: Option<i64>,
+    /// The wallet that received; null for a withdrawal, whose money goes outside.
+    #[schema(required = true)]
+    receiver_wallet_id: Option<i64>,
+    /// How much, in minor units.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 3_000)]
+    amount: i64,
+    /// ISO 4217 code.
+    #[schema(min_length = 3, max_length = 3, example = "KRW")]
+    currency: String,
+    /// What for, in the sender's words.
+    #[schema(required = true, max_length = 200, example = "lunch")]
+    summary: Option<String>,
+    /// Balance of the caller's wallet right after it, in minor units.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 7_000)]
+    balance: i64,
+    /// When it was decided.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl TransferJson {
+    /// A transfer as its receiver sees it.
+    pub(super) fn seen_with_balance(transfer: Transfer, balance: i64) -> Self {
+        Self { balance, ..Self::from(transfer) }
+    }
+}
+
+impl From<Transfer> for TransferJson {
+    /// A transfer as whoever asked for it sees it.
+    fn from(transfer: Transfer) -> Self {
+        let (status, failure_code) = match transfer.outcome {
+            Outcome::Completed { .. } => (OutcomeJson::Completed, None),
+            Outcome::Failed(rejection) => (OutcomeJson::Failed, Some(rejection.code())),
+        };
+        Self {
+            id: id_text(transfer.id),
+            kind: transfer.kind.into(),
+            status,
+            failure_code,
+            sender_wallet_id: transfer.sender_wallet_id.map(|id| id.0),
+            receiver_wallet_id: transfer.receiver_wallet_id.map(|id| id.0),
+            amount: transfer.amount.minor(),
+            currency: transfer.currency.code().to_owned(),
+            summary: transfer.summary,
+            balance: transfer.balance_after,
+            created_at: Timestamp::from_micros(transfer.created_at),
+        }
+    }
+}
+
+/// A transfer's id as clients write it.
+pub(super) fn id_text(id: TransferId) -> String {
+    Uuid::from_bytes(id.0).hyphenated().to_string()
+}
+
+/// One line of a wallet's history: the wallet's leg of a completed transfer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Transaction)]
+pub(super) struct TransactionJson {
+    /// Its id.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 42)]
+    id: i64,
+    /// The transfer it belongs to.
+    #[schema(value_type = String, format = Uuid)]
+    transfer_id: String,
+    /// The wallet whose history this is.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)]
+    wallet_id: i64,
+    /// The wallet that received; null for a withdrawal, whose money went outside.
+    #[schema(required = true)]
+    receiver_wallet_id: Option<i64>,
+    /// What kind of movement.
+    #[serde(rename = "type")]
+    kind: TypeJson,
+    /// Always `completed`: what failed is not part of a wallet's history.
+    status: OutcomeJson,
+    /// `debit` out of this wallet, `credit` into it.
+    direction: DirectionJson,
+    /// How much, in minor units.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 3_000)]
+    amount: i64,
+    /// The wallet's balance right after it, in minor units.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 7_000)]
+    balance_after: i64,
+    /// What for, in the sender's words.
+    #[schema(required = true, max_length = 200, example = "lunch")]
+    summary: Option<String>,
+    /// When; never before the wallet's transaction before it.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Direction)]
+pub(super) enum DirectionJson {
+    Debit,
+    Credit,
+}
+
+impl From<Transaction> for TransactionJson {
+    fn from(leg: Transaction) -> Self {
+        // The other side of a withdrawal is the system's wallet, which is nobody's business.
+        let is_withdrawal = leg.kind == TransferKind::Withdrawal;
+        Self {
+            id: leg.id.0,
+            transfer_id: id_text(leg.transfer_id),
+            wallet_id: leg.wallet_id.0,
+            receiver_wallet_id: (!is_withdrawal).then_some(leg.receiver_wallet_id.0),
+            kind: leg.kind.into(),
+            status: OutcomeJson::Completed,
+            direction: match leg.direction {
+                Direction::Debit => DirectionJson::Debit,
+                Direction::Credit => DirectionJson::Credit,
+            },
+            amount: leg.amount.minor(),
+            balance_after: leg.balance_after,
+            summary: leg.summary,
+            created_at: Timestamp::from_micros(leg.created_at),
+        }
+    }
+}
+
+/// A page of history.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TransactionPage)]
+pub(super) struct TransactionPageJson {
+    /// Newest first.
+    pub(super) items: Vec<TransactionJson>,
+    /// Give it as `cursor` to get the next page; null on the last one.
+    #[schema(required = true)]
+    pub(super) next_cursor: Option<String>,
+}

@@ -1,0 +1,124 @@
+//! History: the transactions of a wallet, newest first, in pages.
+
+use axum::{extract::State as Shared, http::StatusCode, response::Response};
+use ledger::{AccountId, ID_MAX, Rejection, TransactionId, WalletId};
+use service::{
+    clock::Timestamp,
+    contract::identity::Identity,
+    http::{
+        fields::{Fields, FromFields, Query, TextRule},
+        health::json,
+        path::read_id,
+        problem::Problem,
+    },
+};
+
+use super::{
+    problems::{HistoryProblems, not_read, rejected},
+    representations::{TransactionJson, TransactionPageJson},
+    wallets::own_wallet,
+};
+use crate::{State, store::HistoryQuery};
+
+/// Transactions on a page, unless the client asks for another number.
+const LIMIT_DEFAULT: i64 = 50;
+/// Most transactions on a page.
+const LIMIT_MAX: i64 = 200;
+
+#[derive(Debug)]
+pub(super) struct ListRequest {
+    wallet_id: Option<WalletId>,
+    limit: i64,
+    cursor: Option<TransactionId>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+}
+
+impl FromFields for ListRequest {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        const CURSOR: TextRule = TextRule::new(1, 32);
+        let wallet_id = fields.optional_integer("walletId", 1..=ID_MAX);
+        let limit = fields.optional_integer("limit", 1..=LIMIT_MAX);
+        let cursor = fields.optional_text("cursor", &CURSOR);
+        let from = fields.optional_time("from");
+        let to = fields.optional_time("to");
+        let cursor = match cursor? {
+            None => None,
+            Some(text) => match read_id(&text) {
+                Ok(id) => Some(TransactionId(id)),
+                Err(_) => {
+                    fields.fail("cursor", INVALID_CURSOR.0, INVALID_CURSOR.1);
+                    None
+                }
+            },
+        };
+        Some(Self {
+            wallet_id: wallet_id?.map(WalletId),
+            limit: limit?.unwrap_or(LIMIT_DEFAULT),
+            cursor,
+            from: from?,
+            to: to?,
+        })
+    }
+}
+
+const INVALID_CURSOR: (&str, &str) = ("invalid_cursor", "must be a `nextCursor` of this wallet");
+
+/// Read a wallet's history.
+///
+/// Newest first. Pages are keyset-paged: new transactions do not shift what follows a cursor.
+#[utoipa::path(
+    get, path = "/money/v1/transactions", tag = "history",
+    params(
+        ("walletId" = Option<i64>, Query, minimum = 1, maximum = 9_007_199_254_740_991_i64,
+            description = "The own wallet; the account's only one if absent."),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 200,
+            description = "Most transactions on the page; 50 if absent."),
+        ("cursor" = Option<String>, Query, max_length = 32,
+            description = "`nextCursor` of the page before."),
+        ("from" = Option<String>, Query, format = DateTime,
+            description = "Nothing before this time."),
+        ("to" = Option<String>, Query, format = DateTime,
+            description = "Nothing at or after this time."),
+    ),
+    responses(
+        (status = 200, description = "A page.", body = TransactionPageJson),
+        HistoryProblems,
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn list_transactions(
+    Shared(state): Shared<State>,
+    identity: Identity,
+    Query(request): Query<ListRequest>,
+) -> Result<Response, Problem> {
+    let wallet_id = match request.wallet_id {
+        Some(id) => own_wallet(&state, identity, id).await?.id,
+        None => only_wallet(&state, identity).await?,
+    };
+    let query = HistoryQuery {
+        wallet_id,
+        start: request.cursor,
+        from: request.from.map(Timestamp::as_micros),
+        to: request.to.map(Timestamp::as_micros),
+        limit: usize::try_from(request.limit).expect("the limit is small and positive"),
+    };
+    let page = state.reads.history(query).await.map_err(|error| not_read(&error))?;
+    let Some(page) = page else {
+        return Err(Problem::field("cursor", INVALID_CURSOR.0, INVALID_CURSOR.1));
+    };
+    let page = TransactionPageJson {
+        items: page.items.into_iter().map(TransactionJson::from).collect(),
+        next_cursor: page.next.map(|id| id.0.to_string()),
+    };
+    Ok(json(StatusCode::OK, &page))
+}
+
+async fn only_wallet(state: &State, identity: Identity) -> Result<WalletId, Problem> {
+    let wallets = state.reads.wallets_of(AccountId(identity.account_id)).await;
+    match wallets.map_err(|error| not_read(&error))?.as_slice() {
+        [] => Err(rejected(Rejection::WalletNotFound)),
+        [only] => Ok(only.id),
+        _ => Err(rejected(Rejection::WalletRequired)),
+    }
+}

@@ -1,0 +1,165 @@
+//! Transfers: money from an own wallet to somebody's, and reading what became of any movement.
+
+use axum::{
+    extract::{Path, State as Shared},
+    http::StatusCode,
+    response::Response,
+};
+use ledger::{AccountId, ID_MAX, IdempotencyKey, Movement, TransferId, WalletId};
+use service::{
+    contract::identity::Identity,
+    http::{
+        fields::{Body, Fields, FromFields, Query, TextRule},
+        health::json,
+        problem::Problem,
+    },
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    idempotency_key::{KEY_LENGTH_MAX, KeyHeader},
+    movement::{MovementRequest, move_money},
+    problems::{ReadTransferProblems, TRANSFER_NOT_FOUND, TransferProblems, not_read},
+    representations::TransferJson,
+};
+use crate::{State, store::TransferView};
+
+/// Money to somebody.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the body; `TransferRequest` is what is read from it")]
+pub(super) struct CreateTransfer {
+    /// The own wallet; the account's only one if absent.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1, nullable)]
+    wallet_id: Option<i64>,
+    /// The wallet that receives.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 3)]
+    receiver_wallet_id: i64,
+    /// How much, in minor units.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 3_000)]
+    amount: i64,
+    /// What for. Both sides see it.
+    #[schema(min_length = 1, max_length = 200, example = "lunch", nullable)]
+    summary: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct TransferRequest {
+    receiver_wallet_id: WalletId,
+    movement: MovementRequest,
+}
+
+impl FromFields for TransferRequest {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let receiver_wallet_id = fields.integer("receiverWalletId", 1..=ID_MAX);
+        let movement = MovementRequest::from_fields(fields);
+        Some(Self { receiver_wallet_id: WalletId(receiver_wallet_id?), movement: movement? })
+    }
+}
+
+/// Send money.
+///
+/// From one of the caller's wallets to any other wallet of the same currency.
+#[utoipa::path(
+    post, path = "/money/v1/transfers", tag = "moving money", request_body = CreateTransfer,
+    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128,
+        description = "1 to 128 printable characters of your choice, one for each movement.")),
+    responses(
+        (status = 201, description = "Money moved, and that is on disk.", body = TransferJson,
+            headers(
+                ("Location" = String, description = "The transfer's path."),
+                ("Idempotency-Replayed" = String, description = "`true` if answered before."),
+            )),
+        TransferProblems,
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn create_transfer(
+    Shared(state): Shared<State>,
+    identity: Identity,
+    key: KeyHeader,
+    Body(request): Body<TransferRequest>,
+) -> Result<Response, Problem> {
+    let TransferRequest { receiver_wallet_id, movement: request } = request;
+    let movement = Movement::Transfer { sender: request.wallet_id, receiver: receiver_wallet_id };
+    move_money(&state, identity, key, movement, request).await
+}
+
+/// Read a transfer.
+///
+/// For whoever asked for it, and for its receiver once it is completed.
+#[utoipa::path(
+    get, path = "/money/v1/transfers/{id}", tag = "history",
+    params(("id" = String, Path, format = Uuid, description = "The transfer's id.")),
+    responses(
+        (status = 200, description = "The transfer, with the caller's balance after it.",
+            body = TransferJson),
+        ReadTransferProblems,
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn get_transfer(
+    Shared(state): Shared<State>,
+    identity: Identity,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = Uuid::try_parse(&id)
+        .map_err(|_| Problem::field("id", "invalid_id", "must be a UUID"))?;
+    let view = state.reads.transfer(TransferId(id.into_bytes())).await;
+    answer(view.map_err(|error| not_read(&error))?, identity)
+}
+
+#[derive(Debug)]
+pub(super) struct FindRequest {
+    idempotency_key: String,
+}
+
+impl FromFields for FindRequest {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        const RULE: TextRule = TextRule::new(1, KEY_LENGTH_MAX).verbatim();
+        let idempotency_key = fields.text("idempotencyKey", &RULE);
+        Some(Self { idempotency_key: idempotency_key? })
+    }
+}
+
+/// Find a movement by its key.
+///
+/// Tells what became of a request whose answer was lost. `transfer_not_found` means that it was not
+/// carried out, unless it is still on its way: sending it again with the same key is always safe.
+#[utoipa::path(
+    get, path = "/money/v1/transfers", tag = "history",
+    params(("idempotencyKey" = String, Query, min_length = 1, max_length = 128,
+        description = "The key that the request was sent with.")),
+    responses(
+        (status = 200, description = "What became of it.", body = TransferJson),
+        ReadTransferProblems,
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn find_transfer(
+    Shared(state): Shared<State>,
+    identity: Identity,
+    Query(request): Query<FindRequest>,
+) -> Result<Response, Problem> {
+    let account_id = AccountId(identity.account_id);
+    let key = IdempotencyKey { account_id, key: request.idempotency_key };
+    let view = state.reads.transfer_by_key(key).await;
+    answer(view.map_err(|error| not_read(&error))?, identity)
+}
+
+/// The transfer as this caller may see it. Whose transfer it is otherwise is not told.
+fn answer(view: Option<TransferView>, identity: Identity) -> Result<Response, Problem> {
+    let caller = AccountId(identity.account_id);
+    let seen = view.and_then(|TransferView { transfer, receiver }| {
+        if transfer.key.account_id == caller {
+            return Some(TransferJson::from(transfer));
+        }
+        let receiver = receiver.filter(|receiver| receiver.account_id == caller)?;
+        Some(TransferJson::seen_with_balance(transfer, receiver.balance_after))
+    });
+    match seen {
+        Some(transfer) => Ok(json(StatusCode::OK, &transfer)),
+        None => Err(Problem::new(&TRANSFER_NOT_FOUND)),
+    }
+}

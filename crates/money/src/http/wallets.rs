@@ -1,0 +1,131 @@
+//! Wallets: opening and reading.
+
+use axum::{
+    extract::{Path, State as Shared},
+    http::{StatusCode, header::LOCATION},
+    response::{IntoResponse, Response},
+};
+use ledger::{AccountId, Currency, Wallet, WalletId};
+use service::{
+    contract::identity::Identity,
+    http::{
+        fields::{Body, Fields, FromFields, TextRule},
+        health::json,
+        path::read_id,
+        problem::Problem,
+    },
+};
+use utoipa::ToSchema;
+
+use super::{
+    problems::{
+        ListProblems, OpenProblems, WalletProblems, not_answered, not_opened, not_read, rejected,
+    },
+    representations::{WalletJson, WalletListJson},
+};
+use crate::State;
+
+/// Which wallet to open.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes the body; `OpenRequest` is what is read from it")]
+pub(super) struct OpenWallet {
+    /// ISO 4217 code; KRW if absent.
+    #[schema(min_length = 3, max_length = 3, default = "KRW", example = "KRW", nullable)]
+    currency: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct OpenRequest {
+    currency: Currency,
+}
+
+impl FromFields for OpenRequest {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        const RULE: TextRule = TextRule::new(3, 3);
+        let Some(code) = fields.optional_text("currency", &RULE)? else {
+            return Some(Self { currency: Currency::KRW });
+        };
+        let currency = Currency::from_code(&code);
+        if currency.is_none() {
+            let message = "must be an ISO 4217 code in capital letters, such as KRW";
+            fields.fail("currency", "unknown_currency", message);
+        }
+        Some(Self { currency: currency? })
+    }
+}
+
+/// Open a wallet.
+///
+/// An account has at most one wallet in each currency.
+#[utoipa::path(
+    post, path = "/money/v1/wallets", tag = "wallets", request_body = OpenWallet,
+    responses(
+        (status = 201, description = "The wallet is open.", body = WalletJson,
+            headers(("Location" = String, description = "The wallet's path."))),
+        OpenProblems,
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn open_wallet(
+    Shared(state): Shared<State>,
+    identity: Identity,
+    Body(request): Body<OpenRequest>,
+) -> Result<Response, Problem> {
+    let account_id = AccountId(identity.account_id);
+    let opened = state.engine.open_wallet(account_id, request.currency).await;
+    let wallet = opened.map_err(not_answered)?.map_err(not_opened)?;
+    let location = format!("/money/v1/wallets/{}", wallet.id.0);
+    Ok(([(LOCATION, location)], json(StatusCode::CREATED, &WalletJson::from(&wallet)))
+        .into_response())
+}
+
+/// List the caller's wallets.
+#[utoipa::path(
+    get, path = "/money/v1/wallets", tag = "wallets",
+    responses(
+        (status = 200, description = "All of them, oldest first.", body = WalletListJson),
+        ListProblems,
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn list_wallets(
+    Shared(state): Shared<State>,
+    identity: Identity,
+) -> Result<Response, Problem> {
+    let wallets = state.reads.wallets_of(AccountId(identity.account_id)).await;
+    let items = wallets.map_err(|error| not_read(&error))?.iter().map(WalletJson::from).collect();
+    Ok(json(StatusCode::OK, &WalletListJson { items }))
+}
+
+/// Read one of the caller's wallets.
+#[utoipa::path(
+    get, path = "/money/v1/wallets/{id}", tag = "wallets",
+    params(("id" = i64, Path, description = "The wallet's id.", minimum = 1,
+        maximum = 9_007_199_254_740_991_i64)),
+    responses(
+        (status = 200, description = "The wallet.", body = WalletJson),
+        WalletProblems,
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn get_wallet(
+    Shared(state): Shared<State>,
+    identity: Identity,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let wallet = own_wallet(&state, identity, WalletId(read_id(&id)?)).await?;
+    Ok(json(StatusCode::OK, &WalletJson::from(&wallet)))
+}
+
+/// The caller's wallet with this id. Another's is as good as none: its existence is not told.
+pub(super) async fn own_wallet(
+    state: &State,
+    identity: Identity,
+    id: WalletId,
+) -> Result<Wallet, Problem> {
+    let wallet = state.reads.wallet(id).await.map_err(|error| not_read(&error))?;
+    wallet
+        .filter(|wallet| wallet.account_id == AccountId(identity.account_id))
+        .ok_or_else(|| rejected(ledger::Rejection::WalletNotFound))
+}

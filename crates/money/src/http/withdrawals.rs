@@ -1,0 +1,43 @@
+//! Withdrawals: money from an own wallet to outside.
+
+use axum::{extract::State as Shared, response::Response};
+use ledger::Movement;
+use service::{
+    contract::identity::Identity,
+    http::{fields::Body, problem::Problem},
+};
+
+use super::{
+    idempotency_key::KeyHeader,
+    movement::{CreateMovement, MovementRequest, move_money},
+    problems::WithdrawalProblems,
+    representations::TransferJson,
+};
+use crate::State;
+
+/// Withdraw from a wallet.
+///
+/// Money goes outside from one of the caller's wallets.
+#[utoipa::path(
+    post, path = "/money/v1/withdrawals", tag = "moving money", request_body = CreateMovement,
+    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128,
+        description = "1 to 128 printable characters of your choice, one for each movement.")),
+    responses(
+        (status = 201, description = "Money moved, and that is on disk.", body = TransferJson,
+            headers(
+                ("Location" = String, description = "The transfer's path."),
+                ("Idempotency-Replayed" = String, description = "`true` if answered before."),
+            )),
+        WithdrawalProblems,
+    ),
+    security(("bearer" = [])),
+)]
+pub(super) async fn create_withdrawal(
+    Shared(state): Shared<State>,
+    identity: Identity,
+    key: KeyHeader,
+    Body(request): Body<MovementRequest>,
+) -> Result<Response, Problem> {
+    let movement = Movement::Withdrawal { wallet: request.wallet_id };
+    move_money(&state, identity, key, movement, request).await
+}

@@ -1,0 +1,176 @@
+//! Where money is kept. The engine writes through [`LaneStore`] and everything else reads through
+//! [`Reads`]; every database implements both and passes the same conformance suite. All SQL of the
+//! service is below this module.
+
+pub mod audit;
+pub mod sqlite;
+
+
+use ledger::{
+    AccountId, IdempotencyKey, Loaded, Transaction, TransactionId, Transfer, TransferId,
+    Wallet, WalletId, WalletStatus,
+};
+use service::BoxFuture;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another writer was faster. Nothing was written; load and decide again.
+    #[error("another writer was faster")]
+    Conflict(#[source] Cause),
+    /// The database did not do it, and nothing was written.
+    #[error("the money database failed")]
+    Failed(#[source] Cause),
+    /// The commit was sent and no answer came: it may be on disk or not.
+    #[error("the outcome of a commit is unknown")]
+    OutcomeUnknown(#[source] Cause),
+}
+
+/// What the database said.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What ids are reserved for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdKind {
+    /// Wallets.
+    Wallet,
+    /// Legs of transfers.
+    Transaction,
+}
+
+/// What a batch must know before it decides.
+#[derive(Debug, Default)]
+pub struct Footprint<'a> {
+    /// Wallets by id: ascending, each once.
+    pub wallets: Vec<WalletId>,
+    /// Accounts whose wallets are all needed: ascending, each once.
+    pub owners: Vec<AccountId>,
+    /// Keys that may have been decided before.
+    pub keys: Vec<&'a IdempotencyKey>,
+    /// Accounts whose standing is needed: ascending, each once.
+    pub standings: Vec<AccountId>,
+}
+
+/// Everything that a batch writes.
+#[derive(Debug, Default)]
+pub struct Effects<'a> {
+    /// New wallets.
+    pub opened: Vec<Wallet>,
+    /// Wallets whose balance or status changed, ascending, each once. May include new ones.
+    pub changed: Vec<&'a Wallet>,
+    /// Decided transfers, completed and failed.
+    pub transfers: Vec<Transfer>,
+    /// Legs of the completed ones.
+    pub transactions: Vec<Transaction>,
+    /// New standings of accounts.
+    pub standings: Vec<(AccountId, WalletStatus)>,
+    /// How far the account feed has been followed.
+    pub feed_sequence: Option<i64>,
+}
+
+/// One writer's connection. Calls come in the order begin, load, persist, commit; after an error the
+/// transaction is rolled back by the next `begin`, or by the database when the connection ends.
+pub trait LaneStore: Send {
+    /// Reserves `count` ids, in a transaction of its own, and returns the first. Ids may be lost, never
+    /// given twice.
+    fn reserve_ids(
+        &mut self,
+        kind: IdKind,
+        count: i64,
+    ) -> impl Future<Output = Result<i64, StoreError>> + Send;
+
+    /// Starts a transaction, rolling back an abandoned one.
+    fn begin(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Loads and locks what the footprint names, wallets before keys, into a ledger for `stripe`.
+    fn load(
+        &mut self,
+        stripe: AccountId,
+        footprint: &Footprint<'_>,
+    ) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+
+    /// Writes the effects.
+    fn persist(
+        &mut self,
+        effects: &Effects<'_>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Makes them durable. `Ok` means: on disk.
+    fn commit(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// A transfer, and what its receiver needs to see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferView {
+    /// The transfer.
+    pub transfer: Transfer,
+    /// Who received it, and the balance of their wallet afterwards; none unless it is a completed
+    /// transfer between two wallets.
+    pub receiver: Option<ReceiverView>,
+}
+
+/// The receiver's side of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceiverView {
+    /// Whose wallet received.
+    pub account_id: AccountId,
+    /// Its balance afterwards.
+    pub balance_after: i64,
+}
+
+/// Which part of a wallet's history is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Whose history.
+    pub wallet_id: WalletId,
+    /// The first transaction of the page, from an earlier page; the newest if none.
+    pub start: Option<TransactionId>,
+    /// Nothing before this time, in microseconds.
+    pub from: Option<i64>,
+    /// Nothing at or after this time, in microseconds.
+    pub to: Option<i64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A page of a wallet's history, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HistoryPage {
+    /// The transactions.
+    pub items: Vec<Transaction>,
+    /// Where the next page starts, if there is more.
+    pub next: Option<TransactionId>,
+}
+
+/// What readers ask. Reads see committed money only and never wait for writers.
+pub trait Reads: Send + Sync {
+    /// A wallet.
+    fn wallet(&self, id: WalletId) -> BoxFuture<'_, Result<Option<Wallet>, StoreError>>;
+
+    /// An account's wallets, oldest first; an account has at most one in each currency.
+    fn wallets_of(&self, account_id: AccountId) -> BoxFuture<'_, Result<Vec<Wallet>, StoreError>>;
+
+    /// A transfer by its id.
+    fn transfer(&self, id: TransferId) -> BoxFuture<'_, Result<Option<TransferView>, StoreError>>;
+
+    /// A transfer by the key under which it was asked for.
+    fn transfer_by_key(
+        &self,
+        key: IdempotencyKey,
+    ) -> BoxFuture<'_, Result<Option<TransferView>, StoreError>>;
+
+    /// A page of history; `None` if the start is not a transaction of the wallet.
+    fn history(
+        &self,
+        query: HistoryQuery,
+    ) -> BoxFuture<'_, Result<Option<HistoryPage>, StoreError>>;
+
+    /// How far the account feed has been followed; 0 at first.
+    fn feed_sequence(&self) -> BoxFuture<'_, Result<i64, StoreError>>;
+
+    /// Whether the database answers.
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+#[cfg(test)]
+mod conformance;

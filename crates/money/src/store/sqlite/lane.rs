@@ -1,0 +1,266 @@
+//! The writer. It runs on the lane's own thread, so its futures may block: they are ready at once.
+
+use ledger::{
+    AccountId, Loaded, Outcome, Transaction, Transfer, Wallet, WalletStatus,
+};
+use rusqlite::{Connection, ErrorCode, named_params, params};
+use service::store::sqlite;
+
+use super::rows;
+use crate::store::{Effects, Footprint, IdKind, LaneStore, StoreError};
+
+/// The log grows to about this many pages of 4 KiB before it is copied into the database. Large, because
+/// a wallet's page that changed a hundred times is then copied once.
+const CHECKPOINT_PAGES: i64 = 8_192;
+
+/// Page cache of the writer, in KiB.
+const CACHE_KIB: i64 = 32 * 1024;
+
+/// The one writing connection.
+#[derive(Debug)]
+pub struct SqliteLane {
+    db: Connection,
+}
+
+impl SqliteLane {
+    pub(super) fn new(db: Connection) -> Result<Self, sqlite::Error> {
+        db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        Ok(Self { db })
+    }
+
+    fn load_now(&self, stripe: AccountId, footprint: &Footprint<'_>) -> rusqlite::Result<Loaded> {
+        let mut loaded = Loaded::new(stripe);
+        let mut by_id = self.db.prepare_cached(&format!(
+            "SELECT {} FROM wallets WHERE id = ?1",
+            rows::WALLET
+        ))?;
+        for id in &footprint.wallets {
+            let mut found = by_id.query([id.0])?;
+            if let Some(row) = found.next()? {
+                loaded.add_wallet(rows::wallet(row)?);
+            }
+        }
+        let mut by_owner = self.db.prepare_cached(&format!(
+            "SELECT {} FROM wallets WHERE account_id = ?1 ORDER BY id",
+            rows::WALLET
+        ))?;
+        for owner in &footprint.owners {
+            let mut found = by_owner.query([owner.0])?;
+            while let Some(row) = found.next()? {
+                loaded.add_wallet(rows::wallet(row)?);
+            }
+        }
+        let mut by_key = self.db.prepare_cached(&format!(
+            "SELECT {} FROM idempotency_keys AS k JOIN transfers AS t ON t.id = k.transfer_id
+             WHERE k.idempotency_key = ?1 AND k.account_id = ?2",
+            rows::TRANSFER
+        ))?;
+        for key in &footprint.keys {
+            let mut found = by_key.query(params![key.key, key.account_id.0])?;
+            if let Some(row) = found.next()? {
+                loaded.add_decided(rows::transfer(row)?);
+            }
+        }
+        let mut standing = self.db.prepare_cached(
+            "SELECT status FROM account_standings WHERE account_id = ?1",
+        )?;
+        for account_id in &footprint.standings {
+            let mut found = standing.query([account_id.0])?;
+            if let Some(row) = found.next()? {
+                loaded.add_standing(*account_id, rows::text(row, 0, rows::status_from)?);
+            }
+        }
+        Ok(loaded)
+    }
+
+    fn persist_now(&self, effects: &Effects<'_>) -> rusqlite::Result<()> {
+        self.insert_wallets(&effects.opened)?;
+        self.update_wallets(&effects.changed)?;
+        self.insert_transfers(&effects.transfers)?;
+        self.insert_transactions(&effects.transactions)?;
+        self.save_standings(&effects.standings)?;
+        if let Some(sequence) = effects.feed_sequence {
+            self.db.execute(
+                "INSERT INTO feed_positions (feed, sequence) VALUES ('accounts', ?1)
+                 ON CONFLICT (feed) DO UPDATE SET sequence = excluded.sequence",
+                [sequence],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn insert_wallets(&self, wallets: &[Wallet]) -> rusqlite::Result<()> {
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO wallets (id, account_id, currency, balance, status,
+                 newest_transaction_id, transaction_count, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?;
+        for wallet in wallets {
+            insert.execute(params![
+                wallet.id.0,
+                wallet.account_id.0,
+                wallet.currency.code(),
+                wallet.balance,
+                rows::status(wallet.status),
+                wallet.newest_transaction.map(|id| id.0),
+                wallet.transaction_count,
+                wallet.created_at,
+                wallet.updated_at,
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn update_wallets(&self, wallets: &[&Wallet]) -> rusqlite::Result<()> {
+        let mut update = self.db.prepare_cached(
+            "UPDATE wallets SET balance = ?2, status = ?3, newest_transaction_id = ?4,
+                 transaction_count = ?5, updated_at = ?6
+             WHERE id = ?1",
+        )?;
+        for wallet in wallets {
+            update.execute(params![
+                wallet.id.0,
+                wallet.balance,
+                rows::status(wallet.status),
+                wallet.newest_transaction.map(|id| id.0),
+                wallet.transaction_count,
+                wallet.updated_at,
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn insert_transfers(&self, transfers: &[Transfer]) -> rusqlite::Result<()> {
+        let mut insert_key = self.db.prepare_cached(
+            "INSERT INTO idempotency_keys (idempotency_key, account_id, transfer_id)
+             VALUES (?1, ?2, ?3)",
+        )?;
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO transfers (id, account_id, idempotency_key, transfer_type,
+                 transfer_status, rejection, debit_transaction_id, sender_wallet_id,
+                 receiver_wallet_id, amount, currency, summary, balance_after, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?;
+        for transfer in transfers {
+            let (status, rejection, debit_id) = match transfer.outcome {
+                Outcome::Completed { debit_id } => ("completed", None, Some(debit_id.0)),
+                Outcome::Failed(rejection) => ("failed", Some(rejection.code()), None),
+            };
+            insert_key.execute(params![
+                transfer.key.key,
+                transfer.key.account_id.0,
+                transfer.id.0
+            ])?;
+            insert.execute(params![
+                transfer.id.0,
+                transfer.key.account_id.0,
+                transfer.key.key,
+                rows::kind(transfer.kind),
+                status,
+                rejection,
+                debit_id,
+                transfer.sender_wallet_id.map(|id| id.0),
+                transfer.receiver_wallet_id.map(|id| id.0),
+                transfer.amount.minor(),
+                transfer.currency.code(),
+                transfer.summary,
+                transfer.balance_after,
+                transfer.created_at,
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn insert_transactions(&self, transactions: &[Transaction]) -> rusqlite::Result<()> {
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO transactions (id, wallet_id, receiver_wallet_id, transfer_id,
+                 transaction_type, transaction_status, direction, amount, balance_after, sequence,
+                 previous_transaction_id, summary, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, 'completed', ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
+        )?;
+        let mut insert_mark = self.db.prepare_cached(
+            "INSERT INTO transaction_marks (wallet_id, created_at, sequence, transaction_id)
+             VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        for leg in transactions {
+            insert.execute(params![
+                leg.id.0,
+                leg.wallet_id.0,
+                leg.receiver_wallet_id.0,
+                leg.transfer_id.0,
+                rows::kind(leg.kind),
+                rows::direction(leg.direction),
+                leg.amount.minor(),
+                leg.balance_after,
+                leg.sequence,
+                leg.previous.map(|id| id.0),
+                leg.summary,
+                leg.created_at,
+            ])?;
+            if leg.is_mark() {
+                insert_mark.execute([leg.wallet_id.0, leg.created_at, leg.sequence, leg.id.0])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn save_standings(&self, standings: &[(AccountId, WalletStatus)]) -> rusqlite::Result<()> {
+        let mut save = self.db.prepare_cached(
+            "INSERT INTO account_standings (account_id, status) VALUES (?1, ?2)
+             ON CONFLICT (account_id) DO UPDATE SET status = excluded.status",
+        )?;
+        for (account_id, status) in standings {
+            save.execute(params![account_id.0, rows::status(*status)])?;
+        }
+        Ok(())
+    }
+}
+
+impl LaneStore for SqliteLane {
+    async fn reserve_ids(&mut self, kind: IdKind, count: i64) -> Result<i64, StoreError> {
+        let name = match kind {
+            IdKind::Wallet => "wallet",
+            IdKind::Transaction => "transaction",
+        };
+        let tx = self.db.transaction()?;
+        tx.execute(
+            "UPDATE id_blocks SET next_value = next_value + :count WHERE name = :name",
+            named_params! {":count": count, ":name": name},
+        )?;
+        let end: i64 =
+            tx.query_row("SELECT next_value FROM id_blocks WHERE name = ?1", [name], |row| {
+                row.get(0)
+            })?;
+        tx.commit()?;
+        Ok(end - count)
+    }
+
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        if !self.db.is_autocommit() {
+            self.db.execute_batch("ROLLBACK")?;
+        }
+        Ok(self.db.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    async fn load(
+        &mut self,
+        stripe: AccountId,
+        footprint: &Footprint<'_>,
+    ) -> Result<Loaded, StoreError> {
+        Ok(self.load_now(stripe, footprint)?)
+    }
+
+    async fn persist(&mut self, effects: &Effects<'_>) -> Result<(), StoreError> {
+        Ok(self.persist_now(effects)?)
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        self.db.execute_batch("COMMIT").map_err(|error| match error.sqlite_error_code() {
+            // The transaction is still open and nothing was written: it can be tried again.
+            Some(ErrorCode::DatabaseBusy) => StoreError::Conflict(error.into()),
+            // Anything else may have struck before or after the log reached the disk.
+            _ => StoreError::OutcomeUnknown(error.into()),
+        })
+    }
+}

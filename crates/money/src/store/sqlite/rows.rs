@@ -1,0 +1,129 @@
+//! Rows to domain types and back. A row that does not fit is a conversion error, never a guess.
+
+use ledger::{
+    AccountId, Amount, Currency, Direction, IdempotencyKey, Outcome, Rejection, Transaction,
+    TransactionId, Transfer, TransferId, TransferKind, Wallet, WalletId, WalletStatus,
+};
+use rusqlite::{Row, types::Type};
+
+/// Columns of a wallet, in the order that [`wallet`] reads them.
+pub(super) const WALLET: &str = "id, account_id, currency, balance, status, \
+     newest_transaction_id, transaction_count, created_at, updated_at";
+
+pub(super) fn wallet(row: &Row<'_>) -> rusqlite::Result<Wallet> {
+    Ok(Wallet {
+        id: WalletId(row.get(0)?),
+        account_id: AccountId(row.get(1)?),
+        currency: text(row, 2, Currency::from_code)?,
+        balance: row.get(3)?,
+        status: text(row, 4, status_from)?,
+        newest_transaction: row.get::<_, Option<i64>>(5)?.map(TransactionId),
+        transaction_count: row.get(6)?,
+        created_at: row.get(7)?,
+        updated_at: row.get(8)?,
+    })
+}
+
+/// Columns of a transfer, in the order that [`transfer`] reads them. `t` is the table's alias.
+pub(super) const TRANSFER: &str = "t.id, t.account_id, t.idempotency_key, t.transfer_type, \
+     t.rejection, t.debit_transaction_id, t.sender_wallet_id, t.receiver_wallet_id, t.amount, \
+     t.currency, t.summary, t.balance_after, t.created_at";
+
+pub(super) fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
+    let outcome = match row.get::<_, Option<i64>>(5)? {
+        Some(debit_id) => Outcome::Completed { debit_id: TransactionId(debit_id) },
+        None => Outcome::Failed(text(row, 4, Rejection::from_code)?),
+    };
+    Ok(Transfer {
+        id: TransferId(row.get(0)?),
+        key: IdempotencyKey { account_id: AccountId(row.get(1)?), key: row.get(2)? },
+        kind: text(row, 3, kind_from)?,
+        outcome,
+        sender_wallet_id: row.get::<_, Option<i64>>(6)?.map(WalletId),
+        receiver_wallet_id: row.get::<_, Option<i64>>(7)?.map(WalletId),
+        amount: amount(row, 8)?,
+        currency: text(row, 9, Currency::from_code)?,
+        summary: row.get(10)?,
+        balance_after: row.get(11)?,
+        created_at: row.get(12)?,
+    })
+}
+
+/// Columns of a transaction, in the order that [`transaction`] reads them.
+pub(super) const TRANSACTION: &str = "id, transfer_id, transaction_type, wallet_id, \
+     receiver_wallet_id, direction, amount, balance_after, sequence, previous_transaction_id, \
+     summary, created_at";
+
+pub(super) fn transaction(row: &Row<'_>) -> rusqlite::Result<Transaction> {
+    Ok(Transaction {
+        id: TransactionId(row.get(0)?),
+        transfer_id: TransferId(row.get(1)?),
+        kind: text(row, 2, kind_from)?,
+        wallet_id: WalletId(row.get(3)?),
+        receiver_wallet_id: WalletId(row.get(4)?),
+        direction: text(row, 5, direction_from)?,
+        amount: amount(row, 6)?,
+        balance_after: row.get(7)?,
+        sequence: row.get(8)?,
+        previous: row.get::<_, Option<i64>>(9)?.map(TransactionId),
+        summary: row.get(10)?,
+        created_at: row.get(11)?,
+    })
+}
+
+pub(super) fn status(status: WalletStatus) -> &'static str {
+    match status {
+        WalletStatus::Active => "active",
+        WalletStatus::Frozen => "frozen",
+        WalletStatus::Closed => "closed",
+    }
+}
+
+pub(super) fn status_from(text: &str) -> Option<WalletStatus> {
+    [WalletStatus::Active, WalletStatus::Frozen, WalletStatus::Closed]
+        .into_iter()
+        .find(|known| status(*known) == text)
+}
+
+pub(super) fn kind(kind: TransferKind) -> &'static str {
+    match kind {
+        TransferKind::Deposit => "deposit",
+        TransferKind::Withdrawal => "withdrawal",
+        TransferKind::Transfer => "transfer",
+    }
+}
+
+fn kind_from(text: &str) -> Option<TransferKind> {
+    [TransferKind::Deposit, TransferKind::Withdrawal, TransferKind::Transfer]
+        .into_iter()
+        .find(|known| kind(*known) == text)
+}
+
+pub(super) fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Debit => "debit",
+        Direction::Credit => "credit",
+    }
+}
+
+fn direction_from(text: &str) -> Option<Direction> {
+    [Direction::Debit, Direction::Credit].into_iter().find(|known| direction(*known) == text)
+}
+
+fn amount(row: &Row<'_>, column: usize) -> rusqlite::Result<Amount> {
+    let minor = row.get(column)?;
+    Amount::new(minor).ok_or(rusqlite::Error::IntegralValueOutOfRange(column, minor))
+}
+
+/// Reads a column of text by a function that knows all its values.
+pub(super) fn text<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: impl Fn(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
+    let value = row.get_ref(column)?.as_str()?;
+    read(value).ok_or_else(|| {
+        let message = format!("`{value}` is not a value of this column");
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, message.into())
+    })
+}

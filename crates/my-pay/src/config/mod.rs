@@ -1,0 +1,213 @@
+//! The program's configuration: from flags, then variables, then the file, then defaults. Unknown keys
+//! and bad values are refused before anything starts. Each section's file documents its settings, and
+//! the reference in docs/configuration.toml is generated from that documentation.
+
+mod account;
+mod gateway;
+mod money;
+mod server;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use confique::{
+    Config as _, Layer as _,
+    meta::{FieldKind, Meta},
+};
+use serde::{Deserialize, Serialize};
+use service::telemetry::{self, LogFormat};
+
+pub use self::{
+    account::AccountConfig, gateway::GatewayConfig, money::MoneyConfig, server::ServerConfig,
+};
+
+/// The configuration of `my-pay up`. Times carry their unit in their name.
+#[derive(Debug, Clone, confique::Config, Serialize)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Config {
+    /// Address and port that clients connect to. Port 0 takes a free one, which the log tells.
+    #[config(env = "MY_PAY_LISTEN", default = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Folder of the embedded databases. Created if it is not there, for its owner only. One process
+    /// at a time may use it.
+    #[config(env = "MY_PAY_DATA_DIR", default = "my-pay-data")]
+    pub data_dir: PathBuf,
+
+    /// How log lines look: `text` for people, `json` for machines.
+    #[config(env = "MY_PAY_LOG_FORMAT", default = "text")]
+    pub log_format: Format,
+
+    /// What is logged: a level (error, warn, info, debug, trace), or a level by module, such as
+    /// `info,my_pay_gateway=debug`. `my_pay_gateway::access=warn` silences the line a request.
+    #[config(env = "MY_PAY_LOG_LEVELS", default = "info")]
+    pub log_levels: String,
+
+    /// Rate limits of the gateway: `on`, or `off` for load tests.
+    #[config(env = "MY_PAY_RATE_LIMIT", default = "on")]
+    pub rate_limit: Switch,
+
+    /// The HTTP server.
+    #[config(nested)]
+    pub server: ServerConfig,
+
+    /// The gateway.
+    #[config(nested)]
+    pub gateway: GatewayConfig,
+
+    /// The account service.
+    #[config(nested)]
+    pub account: AccountConfig,
+
+    /// The money service.
+    #[config(nested)]
+    pub money: MoneyConfig,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// The settings that have a flag.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Flags {
+    /// Address and port that clients connect to [variable: `MY_PAY_LISTEN`] [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+
+    /// Folder of the embedded databases [variable: `MY_PAY_DATA_DIR`] [default: ./my-pay-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Configuration file, TOML [variable: `MY_PAY_CONFIG`]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// How log lines look [variable: `MY_PAY_LOG_FORMAT`] [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<Format>,
+
+    /// Rate limits of the gateway [variable: `MY_PAY_RATE_LIMIT`] [default: on]
+    #[arg(long, value_name = "SWITCH")]
+    pub rate_limit: Option<Switch>,
+}
+
+/// Names the configuration file. It cannot be in the file, so it is not among the settings.
+const CONFIG_VARIABLE: &str = "MY_PAY_CONFIG";
+
+impl Config {
+    /// Loads and checks the configuration.
+    pub fn load(flags: &Flags) -> anyhow::Result<Self> {
+        refuse_unknown_variables()?;
+        let mut layer = <Self as confique::Config>::Layer::empty();
+        layer.listen = flags.listen;
+        layer.data_dir.clone_from(&flags.data_dir);
+        layer.log_format = flags.log_format;
+        layer.rate_limit = flags.rate_limit;
+        let mut builder = Self::builder().preloaded(layer).env();
+        let named =
+            flags.config.clone().or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
+        if let Some(path) = named {
+            builder = builder.preloaded(read_file(&path)?);
+        }
+        let config = builder
+            .load()
+            .map_err(|error| anyhow::anyhow!(one_line(&service::http::problem::chain(&error))))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> anyhow::Result<()> {
+        telemetry::parse_levels(&self.log_levels).map_err(anyhow::Error::msg)?;
+        self.server.validate().map_err(anyhow::Error::msg)?;
+        self.money.validate().map_err(anyhow::Error::msg)?;
+        self.gateway().validate().map_err(|found| {
+            anyhow::anyhow!("in the section `gateway`: {}", found.replace('\n', "; "))
+        })?;
+        self.account.to_service().validate().context("in the section `account`")?;
+        Ok(())
+    }
+
+    /// The gateway's settings, with the rate limits switched.
+    pub fn gateway(&self) -> ::gateway::Config {
+        self.gateway.to_gateway(self.rate_limit == Switch::On)
+    }
+
+    /// The effective configuration, as a file that would give it. There are no secrets in it yet; a
+    /// setting that is one must be masked here.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("every setting has a TOML form")
+    }
+
+    /// The reference: a file of all settings with their documentation, variables and defaults.
+    pub fn reference() -> String {
+        confique::toml::template::<Self>(confique::toml::FormatOptions::default())
+    }
+}
+
+impl From<Format> for LogFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
+}
+
+/// A misspelt variable would otherwise leave a default in force without a word.
+fn refuse_unknown_variables() -> anyhow::Result<()> {
+    let mut known = vec![CONFIG_VARIABLE];
+    collect_variables(&Config::META, &mut known);
+    for (name, _) in std::env::vars_os() {
+        let Some(name) = name.to_str() else { continue };
+        if name.starts_with("MY_PAY_") && !known.contains(&name) {
+            bail!("the variable {name} is not a setting: `my-pay config` lists them");
+        }
+    }
+    Ok(())
+}
+
+fn collect_variables(meta: &Meta, names: &mut Vec<&'static str>) {
+    for field in meta.fields {
+        match field.kind {
+            FieldKind::Leaf { env, .. } => names.extend(env),
+            FieldKind::Nested { meta } => collect_variables(meta, names),
+        }
+    }
+}
+
+/// Reads the file here rather than in the library, whose errors draw pictures over several lines.
+fn read_file(path: &Path) -> anyhow::Result<<Config as confique::Config>::Layer> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the configuration file {shown} cannot be read"))?;
+    toml::from_str(&text).map_err(|error| {
+        let before = text.get(..error.span().unwrap_or_default().start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let message = one_line(error.message());
+        anyhow::anyhow!("the configuration file {shown}, line {line}: {message}")
+    })
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

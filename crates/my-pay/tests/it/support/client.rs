@@ -1,0 +1,120 @@
+//! A client: pooled keep-alive connections, and requests that read well in tests.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{HeaderMap, Method, Request, header::HeaderName};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::Value;
+
+/// Sends requests to one address; clones share its connections.
+#[derive(Clone)]
+pub struct Client {
+    http: Arc<legacy::Client<HttpConnector, Full<Bytes>>>,
+    pub address: SocketAddr,
+}
+
+/// A request under construction.
+pub struct Call {
+    client: Client,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// The body as JSON, or as a JSON string if it is not JSON, or null if it is empty.
+    pub body: Value,
+}
+
+impl Client {
+    pub fn new(address: SocketAddr) -> Self {
+        let http = legacy::Client::builder(TokioExecutor::new()).build_http();
+        Self { http: Arc::new(http), address }
+    }
+
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        Call {
+            client: self.clone(),
+            method,
+            path: path.to_owned(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    pub fn post(&self, path: &str) -> Call {
+        self.call(Method::POST, path)
+    }
+}
+
+impl Call {
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        self
+    }
+
+    pub fn token(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub fn key(self, key: &str) -> Self {
+        self.header("idempotency-key", key)
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json").body(body.to_string())
+    }
+
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends it, and panics if there is no answer.
+    pub async fn send(self) -> Response {
+        self.try_send().await.expect("the product answers")
+    }
+
+    /// Sends it. An error means that no answer came.
+    pub async fn try_send(self) -> Result<Response, Box<dyn std::error::Error + Send + Sync>> {
+        let uri = format!("http://{}{}", self.client.address, self.path);
+        let mut request =
+            Request::builder().method(self.method).uri(uri).body(Full::new(self.body))?;
+        *request.headers_mut() = self.headers;
+        let response = self.client.http.request(request).await?;
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await?.to_bytes();
+        let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
+        let body = match bytes.as_ref() {
+            b"" => Value::Null,
+            bytes => serde_json::from_slice(bytes).unwrap_or_else(|_| text()),
+        };
+        Ok(Response { status: parts.status.as_u16(), headers: parts.headers, body })
+    }
+}
+
+impl Response {
+    /// The `code` of a problem, or an empty string.
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+
+    /// A header as text, or an empty string.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}

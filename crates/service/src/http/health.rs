@@ -1,0 +1,71 @@
+//! Health as orchestrators and people ask for it: `/livez`, `/readyz`, and a ping that says who answers.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use hyper::{
+    StatusCode,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use serde::Serialize;
+
+use crate::BoxFuture;
+
+/// One thing that a service needs in order to serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What it is, e.g. `database`.
+    pub name: &'static str,
+    /// Whether it works.
+    pub ok: bool,
+    /// In a few words, without secrets.
+    pub detail: String,
+}
+
+/// Whoever can say whether a service is ready.
+pub trait Readiness: Send + Sync {
+    /// Tries each thing the service needs, in bounded time.
+    fn check(&self) -> BoxFuture<'_, Vec<Check>>;
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    status: &'a str,
+    checks: &'a [Check],
+}
+
+/// `/livez`: the process answers. `/readyz`: it can do its work, 503 otherwise.
+pub fn routes<S: Clone + Send + Sync + 'static>(readiness: Arc<dyn Readiness>) -> Router<S> {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(move || ready(readiness)))
+}
+
+async fn ready(readiness: Arc<dyn Readiness>) -> Response {
+    report(&readiness.check().await)
+}
+
+/// The answer of `/readyz`: 200 if every check passes, 503 otherwise, and the checks either way.
+pub fn report(checks: &[Check]) -> Response {
+    let ready = checks.iter().all(|check| check.ok);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let report = Report { status: if ready { "ready" } else { "not ready" }, checks };
+    json(status, &report)
+}
+
+/// A JSON response.
+pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
+    let body = serde_json::to_vec(body).expect("responses are plain structs, which serialise");
+    let content_type = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    (status, [content_type], Body::from(body)).into_response()
+}
+
+/// The text of a ping: which service, which version, which process.
+pub fn ping(service: &str) -> String {
+    format!("my-pay {service} {} (process {})\n", env!("CARGO_PKG_VERSION"), std::process::id())
+}

@@ -1,0 +1,11 @@
+//! HTTP as every service speaks it.
+
+pub mod docs;
+pub mod fields;
+pub mod finish;
+pub mod health;
+pub mod openapi;
+pub mod path;
+pub mod problem;
+pub mod request_id;
+pub mod server;

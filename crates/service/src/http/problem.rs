@@ -1,0 +1,244 @@
+//! Errors as clients see them: RFC 9457 problem details with a stable `code`. A handler returns a
+//! [`Problem`]; [`super::finish`] writes the document, because only it knows the path and request id.
+
+use std::{borrow::Cow, time::Duration};
+
+use axum::response::{IntoResponse, Response};
+use hyper::{StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// One kind of problem: what a client can rely on. Each service lists its own in one catalogue.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// HTTP status.
+    pub status: u16,
+    /// Stable, machine-readable name, `snake_case`.
+    pub code: &'static str,
+    /// The same for every occurrence.
+    pub title: &'static str,
+}
+
+/// Declares a [`Kind`].
+pub const fn kind(status: u16, code: &'static str, title: &'static str) -> Kind {
+    Kind { status, code, title }
+}
+
+/// The body is not JSON at all, or repeats a field.
+pub const MALFORMED_JSON: Kind = kind(400, "malformed_json", "The body is not valid JSON");
+/// The body or query has bad fields; all of them are listed in `errors`.
+pub const INVALID_REQUEST: Kind = kind(400, "invalid_request", "The request has invalid fields");
+/// No access token where one is needed.
+pub const MISSING_TOKEN: Kind = kind(401, "missing_token", "An access token is required");
+/// The access token is malformed, unknown, expired or revoked.
+pub const INVALID_TOKEN: Kind = kind(401, "invalid_token", "The access token is not valid");
+/// No such path.
+pub const NOT_FOUND: Kind = kind(404, "not_found", "There is nothing at this path");
+/// The path exists, with other methods: see the `Allow` header.
+pub const METHOD_NOT_ALLOWED: Kind =
+    kind(405, "method_not_allowed", "The method is not allowed at this path");
+/// The request took too long to arrive.
+pub const REQUEST_TIMEOUT: Kind = kind(408, "request_timeout", "The request arrived too slowly");
+/// The body is larger than the limit.
+pub const CONTENT_TOO_LARGE: Kind = kind(413, "content_too_large", "The body is too large");
+/// The body is not declared as `application/json`.
+pub const UNSUPPORTED_MEDIA_TYPE: Kind =
+    kind(415, "unsupported_media_type", "The body must be application/json");
+/// A defect on our side. The cause is in the log, under the request id.
+pub const INTERNAL_ERROR: Kind = kind(500, "internal_error", "Something went wrong on our side");
+/// Too busy or not ready; nothing was done. `Retry-After` says when to try again.
+pub const UNAVAILABLE: Kind = kind(503, "unavailable", "The service cannot answer now");
+
+/// The kinds that any call of any service may answer.
+pub const COMMON: &[&Kind] = &[
+    &MALFORMED_JSON,
+    &INVALID_REQUEST,
+    &MISSING_TOKEN,
+    &INVALID_TOKEN,
+    &NOT_FOUND,
+    &METHOD_NOT_ALLOWED,
+    &REQUEST_TIMEOUT,
+    &CONTENT_TOO_LARGE,
+    &UNSUPPORTED_MEDIA_TYPE,
+    &INTERNAL_ERROR,
+    &UNAVAILABLE,
+];
+
+/// One bad field of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Name of the field, parameter or header.
+    #[schema(example = "amount")]
+    pub field: Cow<'static, str>,
+    /// Stable, machine-readable reason.
+    #[schema(example = "out_of_range")]
+    pub code: &'static str,
+    /// The reason for a person.
+    #[schema(example = "must be from 1 to 9007199254740991")]
+    pub message: Cow<'static, str>,
+}
+
+/// One occurrence of a problem.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Its kind.
+    pub kind: &'static Kind,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldError>,
+    retry_after: Option<Duration>,
+    transfer_id: Option<String>,
+}
+
+/// The document, as RFC 9457 defines it, with our extensions `code`, `errors`, `requestId`, `transferId`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Problem)]
+pub struct ProblemDocument<'a> {
+    /// Identifies the kind: a URN that ends in `code`.
+    #[serde(rename = "type")]
+    #[schema(rename = "type", example = "urn:my-pay:problem:invalid_request")]
+    pub kind: String,
+    /// The kind in words, the same for every occurrence.
+    pub title: &'a str,
+    /// The HTTP status, again.
+    #[schema(minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// What happened this time.
+    pub detail: &'a str,
+    /// The path of the request.
+    #[schema(example = "/money/v1/transfers")]
+    pub instance: &'a str,
+    /// Stable, machine-readable name of the kind.
+    #[schema(example = "invalid_request")]
+    pub code: &'a str,
+    /// The id of the request, as in the `X-Request-Id` header and in the logs.
+    pub request_id: &'a str,
+    /// The failed transfer that records this rejection, where one was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub transfer_id: Option<&'a str>,
+    /// All bad fields at once; absent for problems that are not about fields.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
+    pub errors: &'a [FieldError],
+}
+
+impl Problem {
+    /// An occurrence whose detail is, until [`Problem::detail`] says more, its title.
+    pub fn new(kind: &'static Kind) -> Self {
+        Self {
+            kind,
+            detail: Cow::Borrowed(kind.title),
+            errors: Vec::new(),
+            retry_after: None,
+            transfer_id: None,
+        }
+    }
+
+    /// Says what happened this time. For the client: no inside causes.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// Lists the bad fields.
+    #[must_use]
+    pub fn errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// Tells the client when to try again, in whole seconds, at least one.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// Names the failed transfer that records this rejection.
+    #[must_use]
+    pub fn transfer_id(mut self, transfer_id: String) -> Self {
+        self.transfer_id = Some(transfer_id);
+        self
+    }
+
+    /// One bad field.
+    pub fn field(
+        field: impl Into<Cow<'static, str>>,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let error = FieldError { field: field.into(), code, message: message.into() };
+        Self::new(&INVALID_REQUEST)
+            .detail("One field is invalid: see `errors`.")
+            .errors(vec![error])
+    }
+
+    /// A defect on our side: logs the cause with its sources, once, and tells the client nothing of it.
+    pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error = %chain(cause), "a request failed for a reason of our own");
+        Self::new(&INTERNAL_ERROR)
+    }
+
+    /// Too busy or not ready: logs the cause, once, and asks the client to come back.
+    pub fn unavailable(cause: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::warn!(error = %chain(cause), "a request was put off");
+        Self::new(&UNAVAILABLE).retry_after(Duration::from_secs(1))
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Writes the document for a request to `instance`.
+    pub fn document(&self, instance: &str, request_id: &str) -> Vec<u8> {
+        let document = ProblemDocument {
+            kind: format!("urn:my-pay:problem:{}", self.kind.code),
+            title: self.kind.title,
+            status: self.kind.status,
+            detail: &self.detail,
+            instance,
+            code: self.kind.code,
+            request_id,
+            transfer_id: self.transfer_id.as_deref(),
+            errors: &self.errors,
+        };
+        serde_json::to_vec(&document).expect("strings and integers always serialise")
+    }
+}
+
+/// An error and its sources, for one log line.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl IntoResponse for Problem {
+    /// Status and headers only: the body is written by [`super::finish`].
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        let headers = response.headers_mut();
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, wait.as_secs().max(1).into());
+        }
+        if self.kind.status == 401 {
+            // RFC 6750, section 3: the error attribute only if a token was sent.
+            let challenge = if self.kind.code == INVALID_TOKEN.code {
+                r#"Bearer realm="my-pay", error="invalid_token""#
+            } else {
+                r#"Bearer realm="my-pay""#
+            };
+            headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(challenge));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,129 @@
+//! The server over real connections: slow and idle clients, answers before the request is complete,
+//! and the drain at shutdown.
+
+use axum::{Router, routing::post};
+use expect_test::{Expect, expect};
+use hyper::StatusCode;
+
+use super::*;
+use crate::shutdown::{self, Trigger};
+
+struct Running {
+    address: SocketAddr,
+    trigger: Trigger,
+    ended: tokio::task::JoinHandle<()>,
+}
+
+async fn start(head_timeout: Duration) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (trigger, shutdown) = shutdown::channel();
+    let router = Router::new()
+        .route("/echo", post(|body: String| async { body }))
+        .route("/refuse", post(|| async { StatusCode::PAYLOAD_TOO_LARGE }));
+    let limits =
+        Limits { connections_max: 16, head_timeout, drain_timeout: Duration::from_secs(5) };
+    let ended = tokio::spawn(serve(listener, router, limits, shutdown));
+    Running { address, trigger, ended }
+}
+
+/// What comes back until the server closes, with the ids and the date taken out.
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let id_at = text.to_ascii_lowercase().find("x-request-id: ").map(|at| at + 14);
+    if let Some(id) = id_at.map(|at| text[at..at + 36].to_owned()) {
+        text = text.replace(&id, "REQUEST-ID");
+    }
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("date: ")).collect();
+    lines.join("\n").replace(",\"", ",\n\"")
+}
+
+async fn check(head_timeout: Duration, sent: &str, expected: &Expect) {
+    let running = start(head_timeout).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(sent.as_bytes()).await.unwrap();
+    expected.assert_eq(&read_to_end(&mut stream).await);
+}
+
+#[tokio::test]
+async fn a_head_that_stops_half_way_is_answered() {
+    let expected = expect![[r#"
+        HTTP/1.1 408 Request Timeout
+        Content-Type: application/problem+json
+        Content-Length: 248
+        Cache-Control: no-store
+        X-Content-Type-Options: nosniff
+        X-Request-Id: REQUEST-ID
+        Connection: close
+
+        {"type":"urn:my-pay:problem:request_timeout",
+        "title":"The request arrived too slowly",
+        "status":408,
+        "detail":"The head of the request did not arrive in time.",
+        "instance":"",
+        "code":"request_timeout",
+        "requestId":"REQUEST-ID"}"#]];
+    check(Duration::from_millis(50), "POST /echo HTTP/1.1\r\nHost: a\r\n", &expected).await;
+}
+
+#[tokio::test]
+async fn a_second_head_that_stops_half_way_is_answered_after_the_first_answer() {
+    let sent = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiPOST /e";
+    let expected = expect![[r#"
+        HTTP/1.1 200 OK
+        content-type: text/plain; charset=utf-8
+        content-length: 2
+
+        hiHTTP/1.1 408 Request Timeout
+        Content-Type: application/problem+json
+        Content-Length: 248
+        Cache-Control: no-store
+        X-Content-Type-Options: nosniff
+        X-Request-Id: REQUEST-ID
+        Connection: close
+
+        {"type":"urn:my-pay:problem:request_timeout",
+        "title":"The request arrived too slowly",
+        "status":408,
+        "detail":"The head of the request did not arrive in time.",
+        "instance":"",
+        "code":"request_timeout",
+        "requestId":"REQUEST-ID"}"#]];
+    check(Duration::from_millis(50), sent, &expected).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_without_a_word() {
+    check(Duration::from_millis(50), "", &expect![[""]]).await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_more_than_it_may_still_reads_the_answer() {
+    let running = start(Duration::from_secs(5)).await;
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let (mut receiving, mut sending) = stream.into_split();
+    let head = "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n";
+    let sender = tokio::spawn(async move {
+        sending.write_all(head.as_bytes()).await?;
+        sending.write_all(&vec![b'x'; 8 << 20]).await
+    });
+    let mut answer = String::new();
+    receiving.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    sender.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn shutdown_closes_idle_connections_and_ends() {
+    let running = start(Duration::from_mins(1)).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let request = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut first = [0; 17];
+    stream.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200 OK\r\n");
+    running.trigger.shut_down();
+    running.ended.await.unwrap();
+    assert!(read_to_end(&mut stream).await.ends_with("hi"));
+}

@@ -1,0 +1,13 @@
+//! What every service needs and no service owns: the HTTP server and its shutdown, problem details,
+//! strict reading of input, identity, the contracts between services, embedded storage, telemetry.
+//! It knows nothing of accounts, wallets or routes.
+
+pub mod clock;
+pub mod contract;
+pub mod http;
+pub mod shutdown;
+pub mod store;
+pub mod telemetry;
+
+/// A future behind a pointer, for the few traits that are used as objects.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,3 @@
+//! What every store of a kind needs, whatever it stores.
+
+pub mod sqlite;

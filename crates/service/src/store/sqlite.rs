@@ -1,0 +1,200 @@
+//! SQLite as both services use it: opened with the same durability, migrated the same way, and reached
+//! from async code through a small pool whose statements run on threads that may block.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tokio::sync::Semaphore;
+
+/// The newest schema is the number of migrations; each runs once, in order, and is never edited.
+pub type Migrations = &'static [&'static str];
+
+/// Why an embedded database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file was written by a newer version of the program.
+    #[error(
+        "{path} has schema version {found}, but this program knows only up to {known}: use the newer program"
+    )]
+    TooNew {
+        /// The database file.
+        path: PathBuf,
+        /// Its schema version.
+        found: usize,
+        /// The newest version known here.
+        known: usize,
+    },
+    /// SQLite said no.
+    #[error("the embedded database failed")]
+    Sqlite(#[from] rusqlite::Error),
+    /// Every connection was busy for too long; nothing was done.
+    #[error("the embedded database is busy")]
+    Busy,
+    /// The work panicked; nothing was committed.
+    #[error("work on the embedded database panicked")]
+    Panicked,
+}
+
+/// How long to wait for a lock of another process, or for a free connection.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens a database, creates it if it is not there, and migrates it.
+pub fn open(path: &Path, migrations: Migrations) -> Result<Connection, Error> {
+    let mut connection = connect(path)?;
+    migrate(&mut connection, path, migrations)?;
+    Ok(connection)
+}
+
+/// Opens a further connection to a database that [`open`] has migrated.
+pub fn connect(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // FULL: a commit returns when the log is on disk. A power cut loses nothing that was answered.
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA temp_store = MEMORY;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection, path: &Path, migrations: Migrations) -> Result<(), Error> {
+    // The write lock is taken before the version is read, so two processes never migrate at once.
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: i64 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let found = usize::try_from(version).unwrap_or(usize::MAX);
+    let Some(pending) = migrations.get(found..) else {
+        return Err(Error::TooNew { path: path.to_owned(), found, known: migrations.len() });
+    };
+    if !pending.is_empty() {
+        for migration in pending {
+            tx.execute_batch(migration)?;
+        }
+        let newest = i64::try_from(migrations.len()).expect("migrations are few");
+        tx.pragma_update(None, "user_version", newest)?;
+    }
+    tx.commit()?;
+    Ok(())
+}
+
+/// A few connections for async code. At most as many pieces of work run at once.
+#[derive(Debug, Clone)]
+pub struct Pool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    free: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Pool {
+    /// A pool of these connections. One connection makes a writer: its work is never concurrent.
+    pub fn new(connections: Vec<Connection>) -> Self {
+        let permits = Semaphore::new(connections.len());
+        Self(Arc::new(Inner { free: Mutex::new(connections), permits }))
+    }
+
+    /// Runs `work` on a free connection, on a thread that may block.
+    pub async fn run<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.0);
+        let waiting = tokio::time::timeout(BUSY_TIMEOUT, self.0.permits.acquire()).await;
+        let permit = waiting.map_err(|_| Error::Busy)?.expect("the semaphore is never closed");
+        // The thread owns the connection until the work ends, even if nobody waits for it any more;
+        // the permit must not come back earlier than the connection.
+        permit.forget();
+        let result = tokio::task::spawn_blocking(move || {
+            let mut lent = Lent::take(inner);
+            work(lent.connection())
+        })
+        .await;
+        match result {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(Error::Panicked),
+        }
+    }
+
+    /// Runs `work` in one write transaction. Commits if it is `Ok`, rolls back if it is not.
+    pub async fn transact<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        self.run(move |connection| {
+            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&tx)?;
+            tx.commit()?;
+            Ok(value)
+        })
+        .await
+    }
+}
+
+/// A connection that goes back to its pool when the work ends, also when it panics.
+struct Lent {
+    inner: Arc<Inner>,
+    connection: Option<Connection>,
+}
+
+impl Lent {
+    fn take(inner: Arc<Inner>) -> Self {
+        let connection = inner.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Self { inner, connection }
+    }
+
+    fn connection(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("a permit stands for a free connection")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.inner.free.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+        self.inner.permits.add_permits(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_run_once_and_a_newer_database_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let first: Migrations = &["CREATE TABLE a (x)"];
+        let second: Migrations = &["CREATE TABLE a (x)", "CREATE TABLE b (x)"];
+        open(&path, first).unwrap();
+        open(&path, second).unwrap();
+        open(&path, second).unwrap();
+        let refusal = open(&path, first).unwrap_err().to_string();
+        assert!(
+            refusal.contains("schema version 2, but this program knows only up to 1"),
+            "{refusal}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_neither_the_connection_nor_the_permit() {
+        let pool = Pool::new(vec![Connection::open_in_memory().unwrap()]);
+        let panicked = pool.run(|_| -> Result<(), _> { panic!("on purpose") }).await;
+        assert!(matches!(panicked, Err(Error::Panicked)));
+        let one = pool.run(|db| db.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))).await;
+        assert_eq!(one.unwrap(), 1);
+    }
+}
