@@ -22,7 +22,7 @@ use service::{
     contract::{identity::Caller, introspection::Introspection},
     http::{
         finish::problem_response,
-        problem::{INTERNAL_ERROR, Problem, UNAVAILABLE, chain},
+        problem::{INTERNAL_ERROR, Problem, UNAVAILABLE, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, chain},
         request_id::RequestId,
         server::PeerAddress,
     },
@@ -36,7 +36,6 @@ use crate::{
     config::Config,
     cors,
     health::Health,
-    problems::{UPSTREAM_FAILED, UPSTREAM_TIMEOUT},
     request::{
         authenticate::{Credentials, take_credentials},
         body, headers,

@@ -14,7 +14,6 @@ mod request;
 
 mod access_log;
 mod cors;
-pub mod problems;
 
 pub use config::{Config, Rate, RateLimits};
 pub use gateway::Gateway;

@@ -20,13 +20,13 @@ use service::{
 };
 use tokio::task::JoinHandle;
 
+use self::{
+    engine::EngineThreads,
+    store::{DurableReads, Reads, sqlite::SqliteStore},
+};
 pub use self::{
     engine::{Answer, Engine, EngineConfig, EngineError},
     http::openapi,
-};
-use self::{
-    engine::EngineThread,
-    store::{Reads, sqlite::SqliteStore},
 };
 
 /// Why the service cannot start.
@@ -44,7 +44,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct MoneyService {
     state: State,
-    thread: EngineThread,
+    threads: EngineThreads,
     follower: JoinHandle<()>,
 }
 
@@ -70,11 +70,12 @@ impl MoneyService {
         feed: Arc<dyn AccountFeed>,
         shutdown: Shutdown,
     ) -> Result<Self, StartError> {
-        let reads = store.reads()?;
-        let (engine, thread) = Engine::start(store.lane()?, config, clock, shutdown.clone())?;
+        let (engine, threads) = Engine::start(store.lane()?, config, clock, shutdown.clone())?;
+        let durability = Arc::clone(engine.durability());
+        let reads: Arc<dyn Reads> = Arc::new(DurableReads { reads: store.reads()?, durability });
         let follower =
             tokio::spawn(standings::follow(feed, Arc::clone(&reads), engine.clone(), shutdown));
-        Ok(Self { state: State { engine, reads }, thread, follower })
+        Ok(Self { state: State { engine, reads }, threads, follower })
     }
 
     /// The service's routes, below `/money`.
@@ -95,12 +96,12 @@ impl MoneyService {
     /// Waits for the end, after the signal to shut down: everything queued is answered and the database
     /// is closed.
     pub async fn join(self) {
-        let Self { state, thread, follower } = self;
+        let Self { state, threads, follower } = self;
         if follower.await.is_err() {
             tracing::error!("the follower of the account feed ended in a panic");
         }
         drop(state);
-        thread.join().await;
+        threads.join().await;
     }
 }
 

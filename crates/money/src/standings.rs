@@ -50,8 +50,12 @@ async fn follow_until_error(
             let AccountChange { account_id, standing, .. } = change;
             engine.apply_change(change).await?;
             sequence = change.sequence;
-            tracing::info!(account.id = account_id, ?standing, feed.sequence = sequence,
-                "an account's standing reached its wallets");
+            tracing::info!(
+                account.id = account_id,
+                ?standing,
+                feed.sequence = sequence,
+                "an account's standing reached its wallets"
+            );
         }
     }
 }

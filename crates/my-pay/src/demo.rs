@@ -1,6 +1,6 @@
 //! `my-pay up --demo`: two people with funded wallets, and curl lines that move their money.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::SocketAddr};
 
 use account::{Email, Error as AccountError, Login, NewAccount, NewPassword, Token};
 use anyhow::{Context, bail};
@@ -34,11 +34,16 @@ struct Ready {
     wallet_id: WalletId,
 }
 
-/// Makes the two if they are not there yet, logs them in, and returns the lines to print.
-pub async fn prepare(up: &Up, clock: &Clock) -> anyhow::Result<String> {
-    if !up.address().ip().is_loopback() {
+/// Refuses the demonstration on an address that others can reach. To be asked before anything starts.
+pub fn check_address(listen: SocketAddr) -> anyhow::Result<()> {
+    if !listen.ip().is_loopback() {
         bail!("--demo makes accounts with public passwords: it needs a loopback address");
     }
+    Ok(())
+}
+
+/// Makes the two if they are not there yet, logs them in, and returns the lines to print.
+pub async fn prepare(up: &Up, clock: &Clock) -> anyhow::Result<String> {
     let ann = ready(up, &ANN).await?;
     let bob = ready(up, &BOB).await?;
     // A key of this start: pasting a line twice moves money once, the next start moves it again.

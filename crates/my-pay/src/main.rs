@@ -87,6 +87,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Admin(AdminCommand::Audit { flags }) => {
             let database = data_dir::money_database(&existing_data_dir(&flags)?);
+            anyhow::ensure!(database.is_file(), "there is no database {}", database.display());
             let report = money::store::sqlite::audit(&database)
                 .with_context(|| format!("{} cannot be audited", database.display()))?;
             print(&report.to_string());
@@ -97,6 +98,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 async fn up(args: UpArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.flags)?;
+    if args.demo {
+        demo::check_address(config.listen)?;
+    }
     let levels = telemetry::parse_levels(&config.log_levels).map_err(anyhow::Error::msg)?;
     telemetry::start(config.log_format.into(), levels).map_err(anyhow::Error::msg)?;
     warn_of_few_files(&config);

@@ -40,12 +40,12 @@ impl Up {
         clock: Clock,
         further_routes: Vec<Route>,
     ) -> anyhow::Result<Self> {
-        let data_dir = DataDir::take(&config.data_dir)?;
-        // Taken before the databases are opened: an occupied port must not leave traces.
+        // Taken before the data directory: an occupied port must not leave traces.
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
+        let data_dir = DataDir::take(&config.data_dir)?;
         let (stop_accepting, accepting) = shutdown::channel();
         let (stop_working, working) = shutdown::channel();
 

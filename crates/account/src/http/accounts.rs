@@ -55,7 +55,7 @@ pub(super) async fn create_account(
     get,
     path = "/accounts/v1/accounts/{id}",
     tag = "accounts",
-    security(("accessToken" = [])),
+    security(("bearer" = [])),
     params((
         "id" = i64, Path, description = "The account.",
         minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10001,
@@ -83,7 +83,7 @@ pub(super) async fn get_account(
     put,
     path = "/accounts/v1/accounts/{id}",
     tag = "accounts",
-    security(("accessToken" = [])),
+    security(("bearer" = [])),
     params((
         "id" = i64, Path, description = "The account.",
         minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10001,
@@ -112,7 +112,7 @@ pub(super) async fn update_account(
     delete,
     path = "/accounts/v1/accounts/{id}",
     tag = "accounts",
-    security(("accessToken" = [])),
+    security(("bearer" = [])),
     params((
         "id" = i64, Path, description = "The account.",
         minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10001,

@@ -79,7 +79,7 @@ pub(super) async fn refresh(
     get,
     path = "/accounts/v1/auths",
     tag = "auths",
-    security(("accessToken" = [])),
+    security(("bearer" = [])),
     responses(
         (status = 200, description = "The sessions.", body = SessionsBody),
         SessionsProblems,
@@ -100,7 +100,7 @@ pub(super) async fn list_sessions(
     delete,
     path = "/accounts/v1/auths/current",
     tag = "auths",
-    security(("accessToken" = [])),
+    security(("bearer" = [])),
     responses((status = 204, description = "The session has ended."), SessionsProblems),
 )]
 pub(super) async fn log_out(
@@ -118,7 +118,7 @@ pub(super) async fn log_out(
     delete,
     path = "/accounts/v1/auths",
     tag = "auths",
-    security(("accessToken" = [])),
+    security(("bearer" = [])),
     responses((status = 204, description = "All sessions have ended."), SessionsProblems),
 )]
 pub(super) async fn log_out_everywhere(

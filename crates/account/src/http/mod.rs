@@ -10,11 +10,8 @@ mod requests;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
-use service::http::{docs, finish::finish, health, problem::ProblemDocument};
-use utoipa::{
-    Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-};
+use service::http::{docs, finish::finish, health, openapi::add_common};
+use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::AccountService;
@@ -25,16 +22,18 @@ const PREFIX: &str = "/accounts";
 /// The routes over a service.
 pub(crate) fn router(service: AccountService) -> Router {
     let readiness = Arc::new(service.clone());
-    let (router, document) = calls().with_state(service).split_for_parts();
+    let (router, _) = calls().with_state(service).split_for_parts();
     router
-        .merge(docs::routes(PREFIX, document))
+        .merge(docs::routes(PREFIX, openapi()))
         .merge(health::routes(readiness))
         .layer(middleware::from_fn(finish))
 }
 
 /// The OpenAPI 3.1 document, as the handlers describe themselves.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    calls().into_openapi()
+    let mut document = calls().into_openapi();
+    add_common(&mut document);
+    document
 }
 
 fn calls() -> OpenApiRouter<AccountService> {
@@ -61,21 +60,5 @@ fn calls() -> OpenApiRouter<AccountService> {
         (name = "auths", description = "Sessions: logging in, staying logged in, logging out."),
         (name = "health", description = "Who answers."),
     ),
-    components(schemas(ProblemDocument)),
-    modifiers(&AccessToken),
 )]
 struct Document;
-
-/// Declares how callers show who they are.
-struct AccessToken;
-
-impl Modify for AccessToken {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The `accessToken` of a login or a refresh."))
-            .build();
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("accessToken", SecurityScheme::Http(scheme));
-    }
-}

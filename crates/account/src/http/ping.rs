@@ -2,6 +2,8 @@
 
 use service::http::health;
 
+use super::problems::PingProblems;
+
 /// Say who answers
 ///
 /// The service, its version and its process, as text.
@@ -10,13 +12,16 @@ use service::http::health;
     path = "/accounts/health/ping",
     tag = "health",
     security(()),
-    responses((
-        status = 200,
-        description = "The service answers.",
-        body = String,
-        content_type = "text/plain",
-        example = "my-pay account 0.1.0 (process 4711)\n",
-    )),
+    responses(
+        (
+            status = 200,
+            description = "The service answers.",
+            body = String,
+            content_type = "text/plain; charset=utf-8",
+            example = "my-pay account 0.1.0 (process 4711)\n",
+        ),
+        PingProblems,
+    ),
 )]
 pub(super) async fn ping() -> String {
     health::ping("account")

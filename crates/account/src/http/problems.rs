@@ -1,17 +1,9 @@
 //! The catalogue of this service's problems: what clients can rely on, and which call answers what.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use service::http::{
-    docs,
-    problem::{
-        CONTENT_TOO_LARGE, INTERNAL_ERROR, INVALID_REQUEST, INVALID_TOKEN, Kind, MALFORMED_JSON,
-        MISSING_TOKEN, Problem, REQUEST_TIMEOUT, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE, kind,
-    },
-};
-use utoipa::{
-    IntoResponses,
-    openapi::{RefOr, Response},
+use service::http::problem::{
+    ANY_CALL, Kind, Problem, WITH_BODY, WITH_PARAMETERS, WITH_TOKEN, kind,
 };
 
 use crate::{Error, password::HashError, store};
@@ -31,34 +23,25 @@ pub(super) const INVALID_REFRESH_TOKEN: Kind =
 pub(super) const ACCOUNT_NOT_FOUND: Kind =
     kind(404, "account_not_found", "The account is not yours or does not exist");
 
-/// What any call may answer, what a call with a body may, and what a call that needs a token may.
-const ANY: &[&Kind] = &[&REQUEST_TIMEOUT, &INTERNAL_ERROR, &UNAVAILABLE];
-const BODY: &[&Kind] =
-    &[&MALFORMED_JSON, &INVALID_REQUEST, &CONTENT_TOO_LARGE, &UNSUPPORTED_MEDIA_TYPE];
-const TOKEN: &[&Kind] = &[&MISSING_TOKEN, &INVALID_TOKEN];
-
-/// Declares, for the OpenAPI document, which problems each call may answer.
-macro_rules! problems {
-    ($($call:ident: $($kinds:expr),+;)+) => {$(
-        pub(super) struct $call;
-
-        impl IntoResponses for $call {
-            fn responses() -> BTreeMap<String, RefOr<Response>> {
-                let kinds: &[&[&Kind]] = &[$($kinds),+];
-                docs::problems(kinds.iter().copied().flatten().copied())
-            }
-        }
-    )+};
-}
-
-problems! {
-    CreateAccountProblems: ANY, BODY, &[&EMAIL_TAKEN];
-    GetAccountProblems: ANY, TOKEN, &[&INVALID_REQUEST, &ACCOUNT_NOT_FOUND];
-    UpdateAccountProblems: ANY, TOKEN, BODY, &[&ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED, &EMAIL_TAKEN];
-    CloseAccountProblems: ANY, TOKEN, &[&INVALID_REQUEST, &ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED];
-    LogInProblems: ANY, BODY, &[&INVALID_CREDENTIALS, &ACCOUNT_DISABLED];
-    RefreshProblems: ANY, BODY, &[&INVALID_REFRESH_TOKEN];
-    SessionsProblems: ANY, TOKEN;
+service::problem_sets! {
+    /// Problems of registering.
+    CreateAccountProblems = ANY_CALL, WITH_BODY, &[&EMAIL_TAKEN];
+    /// Problems of reading an account.
+    GetAccountProblems = ANY_CALL, WITH_TOKEN, WITH_PARAMETERS, &[&ACCOUNT_NOT_FOUND];
+    /// Problems of changing an account.
+    UpdateAccountProblems =
+        ANY_CALL, WITH_TOKEN, WITH_BODY, &[&ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED, &EMAIL_TAKEN];
+    /// Problems of closing an account.
+    CloseAccountProblems =
+        ANY_CALL, WITH_TOKEN, WITH_PARAMETERS, &[&ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED];
+    /// Problems of logging in.
+    LogInProblems = ANY_CALL, WITH_BODY, &[&INVALID_CREDENTIALS, &ACCOUNT_DISABLED];
+    /// Problems of refreshing tokens.
+    RefreshProblems = ANY_CALL, WITH_BODY, &[&INVALID_REFRESH_TOKEN];
+    /// Problems of listing and ending sessions.
+    SessionsProblems = ANY_CALL, WITH_TOKEN;
+    /// Problems of a ping.
+    PingProblems = ANY_CALL;
 }
 
 impl From<Error> for Problem {

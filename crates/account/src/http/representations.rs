@@ -18,7 +18,7 @@ pub(super) struct AccountBody {
     #[schema(min_length = 1, max_length = 100, example = "Ada Lovelace")]
     name: String,
     /// As it was written.
-    #[schema(format = Email, max_length = 254, example = "ada@example.com")]
+    #[schema(format = "idn-email", max_length = 254, example = "ada@example.com")]
     email: String,
     /// Whether the account is in good standing: neither suspended nor closed.
     #[schema(example = true)]

@@ -28,7 +28,7 @@ pub(super) struct CreateAccount {
     #[schema(min_length = 1, max_length = 100, example = "Ada Lovelace")]
     name: String,
     /// Must not be any other account's; letter case does not count.
-    #[schema(value_type = String, format = Email, min_length = 3, max_length = 254,
+    #[schema(value_type = String, format = "idn-email", min_length = 3, max_length = 254,
         example = "ada@example.com")]
     email: Email,
     /// Any characters of any script but control characters, kept exactly. Refused if it is among
@@ -48,7 +48,7 @@ pub(super) struct ReplaceAccount {
     #[schema(min_length = 1, max_length = 100, example = "Ada King")]
     name: String,
     /// Must not be any other account's; letter case does not count.
-    #[schema(value_type = String, format = Email, min_length = 3, max_length = 254,
+    #[schema(value_type = String, format = "idn-email", min_length = 3, max_length = 254,
         example = "ada.king@example.com")]
     email: Email,
     /// `false` suspends the account: every token ends, logins are refused, and money neither leaves

@@ -8,9 +8,7 @@ use axum::{
     extract::Request,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use service::http::problem::{CONTENT_TOO_LARGE, Kind, Problem, REQUEST_TIMEOUT};
-
-use crate::problems::INCOMPLETE_BODY;
+use service::http::problem::{CONTENT_TOO_LARGE, INCOMPLETE_BODY, Kind, Problem, REQUEST_TIMEOUT};
 
 /// The bounds of a body.
 #[derive(Debug, Clone, Copy)]

@@ -77,6 +77,8 @@ impl TransferIds {
         let mut bytes = [0; 10];
         bytes[..2].copy_from_slice(&counter.to_be_bytes());
         bytes[2..].copy_from_slice(&self.random[start..start + RANDOM_BYTES]);
-        TransferId(Builder::from_unix_timestamp_millis(self.millis, &bytes).into_uuid().into_bytes())
+        TransferId(
+            Builder::from_unix_timestamp_millis(self.millis, &bytes).into_uuid().into_bytes(),
+        )
     }
 }

@@ -40,9 +40,19 @@ type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
 /// One job, with where its answer goes.
 #[derive(Debug)]
 pub(super) enum Job {
-    Move { command: Command, reply: Reply<Answer> },
-    Open { account_id: AccountId, currency: Currency, reply: Reply<Result<Wallet, OpeningRejection>> },
-    Stand { change: AccountChange, reply: Reply<()> },
+    Move {
+        command: Command,
+        reply: Reply<Answer>,
+    },
+    Open {
+        account_id: AccountId,
+        currency: Currency,
+        reply: Reply<Result<Wallet, OpeningRejection>>,
+    },
+    Stand {
+        change: AccountChange,
+        reply: Reply<()>,
+    },
 }
 
 /// The answer to a job of the same kind.

@@ -1,12 +1,16 @@
 //! A lane: one writer, one batch after the other. It never waits to fill a batch, so an idle service
 //! answers after one commit, and a busy one puts into a commit all that arrived during the one before.
 
+use std::sync::Arc;
+
 use ledger::AccountId;
 use service::{clock::Clock, http::problem::chain, shutdown::Shutdown};
 use tokio::sync::mpsc;
 
 use super::{
+    acknowledge::Committed,
     batch::{Supplies, decide_all, footprint},
+    durability::Durability,
     ids::{IdBlock, TransferIds},
     job::{Done, EngineError, Job},
 };
@@ -20,6 +24,8 @@ const ATTEMPTS_MAX: u32 = 10;
 pub(super) struct Lane<S> {
     store: S,
     jobs: mpsc::Receiver<Job>,
+    committed: mpsc::Sender<Committed>,
+    durability: Arc<Durability>,
     stripe: AccountId,
     batch_jobs_max: usize,
     clock: Clock,
@@ -27,17 +33,27 @@ pub(super) struct Lane<S> {
     transaction_ids: IdBlock,
 }
 
+/// Where a lane's jobs come from and its commits go to.
+pub(super) struct Ends {
+    pub(super) jobs: mpsc::Receiver<Job>,
+    pub(super) committed: mpsc::Sender<Committed>,
+    pub(super) durability: Arc<Durability>,
+}
+
 impl<S: LaneStore> Lane<S> {
     pub(super) fn new(
         store: S,
-        jobs: mpsc::Receiver<Job>,
+        ends: Ends,
         stripe: AccountId,
         batch_jobs_max: usize,
         clock: Clock,
     ) -> Self {
+        let Ends { jobs, committed, durability } = ends;
         Self {
             store,
             jobs,
+            committed,
+            durability,
             stripe,
             batch_jobs_max,
             clock,
@@ -63,28 +79,29 @@ impl<S: LaneStore> Lane<S> {
         }
     }
 
-    async fn run_batch(&mut self, batch: Vec<Job>) {
-        let result = self.decide_and_commit(&batch).await;
-        match result {
-            Ok(answers) => {
-                for (job, done) in batch.into_iter().zip(answers) {
-                    job.answer(Ok(done));
-                }
+    async fn run_batch(&mut self, jobs: Vec<Job>) {
+        if self.durability.is_failed() {
+            for job in jobs {
+                job.answer(Err(EngineError::Unavailable));
             }
-            Err(error) => {
-                tracing::error!(
-                    error = %chain(&error),
-                    batch.jobs = batch.len(),
-                    "a batch of money was not committed"
-                );
-                let answer = match error {
-                    StoreError::Conflict(_) | StoreError::Failed(_) => EngineError::Unavailable,
-                    StoreError::OutcomeUnknown(_) => EngineError::OutcomeUnknown,
-                };
-                for job in batch {
-                    job.answer(Err(answer));
-                }
+            return;
+        }
+        let result = self.decide_and_commit(&jobs).await;
+        let answers = result.map_err(|error| {
+            tracing::error!(
+                error = %chain(&error),
+                batch.jobs = jobs.len(),
+                "a batch of money was not committed"
+            );
+            match error {
+                StoreError::Conflict(_) | StoreError::Failed(_) => EngineError::Unavailable,
+                StoreError::OutcomeUnknown(_) => EngineError::OutcomeUnknown,
             }
+        });
+        let commit = self.durability.newest();
+        let batch = Committed { commit, jobs, answers };
+        if self.committed.send(batch).await.is_err() {
+            tracing::error!("the acknowledging thread is gone; outcomes are unknown");
         }
     }
 
@@ -120,6 +137,8 @@ impl<S: LaneStore> Lane<S> {
         let (mut effects, answers) = decide_all(&mut loaded, batch, supplies);
         effects.changed = loaded.changed_wallets();
         self.store.persist(&effects).await?;
+        // Before the commit, because readers may see it before the call returns.
+        self.durability.begin();
         self.store.commit().await?;
         Ok(answers)
     }

@@ -2,19 +2,26 @@
 //! job on a bounded queue and awaits its answer; a lane takes what is waiting, decides all of it over
 //! one load, commits once, and only then answers.
 
+mod acknowledge;
 mod batch;
+mod durability;
 mod ids;
 mod job;
 mod lane;
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
 
 use ledger::{AccountId, Command, Currency, OpeningRejection, Wallet};
 use service::{clock::Clock, contract::account_feed::AccountChange, shutdown::Shutdown};
 use tokio::sync::{mpsc, oneshot};
 
-use self::{job::Job, lane::Lane};
 pub use self::job::{Answer, EngineError};
+pub(crate) use self::durability::Durability;
+use self::{
+    acknowledge::{COMMITTED_MAX, acknowledge},
+    job::Job,
+    lane::{Ends, Lane},
+};
 use crate::store::LaneStore;
 
 /// Bounds of the engine.
@@ -36,11 +43,15 @@ impl Default for EngineConfig {
 #[derive(Debug, Clone)]
 pub struct Engine {
     queue: mpsc::Sender<Job>,
+    durability: Arc<Durability>,
 }
 
-/// The lane's thread, to be waited for at the end.
+/// The engine's threads, to be waited for at the end.
 #[derive(Debug)]
-pub struct EngineThread(std::thread::JoinHandle<()>);
+pub struct EngineThreads {
+    lane: thread::JoinHandle<()>,
+    acknowledger: thread::JoinHandle<()>,
+}
 
 /// The stripe of the only lane in a process on SQLite.
 const STRIPE: AccountId = AccountId(1);
@@ -49,19 +60,32 @@ const STRIPE: AccountId = AccountId(1);
 const RESTART_PAUSE: Duration = Duration::from_millis(50);
 
 impl Engine {
-    /// Starts the lane on a thread of its own, where its store may block.
+    /// Starts the lane and whoever answers for it, each on a thread of its own, where they may block.
     pub fn start<S: LaneStore + 'static>(
         store: S,
         config: EngineConfig,
         clock: Clock,
         shutdown: Shutdown,
-    ) -> std::io::Result<(Self, EngineThread)> {
+    ) -> std::io::Result<(Self, EngineThreads)> {
         let (queue, jobs) = mpsc::channel(config.queue_jobs_max);
-        let lane = Lane::new(store, jobs, STRIPE, config.batch_jobs_max, clock);
-        let thread = std::thread::Builder::new()
+        let (committed, to_acknowledge) = mpsc::channel(COMMITTED_MAX);
+        let durability = Arc::new(Durability::new());
+        let flusher = store.flusher()?;
+        let ends = Ends { jobs, committed, durability: Arc::clone(&durability) };
+        let lane = Lane::new(store, ends, STRIPE, config.batch_jobs_max, clock);
+        let lane = thread::Builder::new()
             .name("money-lane".to_owned())
             .spawn(move || run_lane(lane, &shutdown))?;
-        Ok((Self { queue }, EngineThread(thread)))
+        let shared = Arc::clone(&durability);
+        let acknowledger = thread::Builder::new()
+            .name("money-flush".to_owned())
+            .spawn(move || acknowledge(flusher, to_acknowledge, &shared))?;
+        Ok((Self { queue, durability }, EngineThreads { lane, acknowledger }))
+    }
+
+    /// What of the commits is on disk.
+    pub(crate) fn durability(&self) -> &Arc<Durability> {
+        &self.durability
     }
 
     /// Moves money. `Ok` means that the answer is on disk.
@@ -98,12 +122,14 @@ impl Engine {
     }
 }
 
-impl EngineThread {
-    /// Waits until the lane has answered everything that was queued and closed its database.
+impl EngineThreads {
+    /// Waits until everything that was queued is answered and the database is closed.
     pub async fn join(self) {
-        let joined = tokio::task::spawn_blocking(move || self.0.join()).await;
-        if !matches!(joined, Ok(Ok(()))) {
-            tracing::error!("the money lane ended in a panic");
+        let Self { lane, acknowledger } = self;
+        // The acknowledger ends when the lane is gone and the last batch is answered.
+        let join = move || lane.join().and_then(|()| acknowledger.join());
+        if !matches!(tokio::task::spawn_blocking(join).await, Ok(Ok(()))) {
+            tracing::error!("the money engine ended in a panic");
         }
     }
 }
@@ -121,7 +147,7 @@ fn run_lane<S: LaneStore>(mut lane: Lane<S>, shutdown: &Shutdown) {
             Ok(()) => return,
             Err(_) => {
                 tracing::error!("the money lane panicked and starts anew");
-                std::thread::sleep(RESTART_PAUSE);
+                thread::sleep(RESTART_PAUSE);
             }
         }
     }
@@ -134,7 +160,6 @@ impl Engine {
         (max - self.queue.capacity(), max)
     }
 }
-
 
 #[cfg(test)]
 mod tests;

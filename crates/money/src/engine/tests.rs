@@ -8,10 +8,10 @@ use std::sync::{
 use ledger::{AccountId, Amount, Command, Currency, IdempotencyKey, Loaded, Movement, Wallet};
 use service::{clock::Clock, shutdown};
 
-use super::{Answer, Engine, EngineConfig, EngineError, EngineThread};
+use super::{Answer, Durability, Engine, EngineConfig, EngineError, EngineThreads};
 use crate::store::{
-    Effects, Footprint, IdKind, LaneStore, StoreError,
-    sqlite::{SqliteLane, SqliteStore, audit},
+    Effects, Flush, Footprint, IdKind, LaneStore, StoreError,
+    sqlite::{SqliteFlusher, SqliteLane, SqliteStore, audit},
 };
 
 /// SQLite, failing where and when it is told to.
@@ -26,13 +26,36 @@ struct Faults {
     persist_fails: AtomicBool,
     persist_panics: AtomicBool,
     commit_is_lost_after_it_was_made: AtomicBool,
+    flush_fails: AtomicBool,
 }
 
 fn strikes(fault: &AtomicBool) -> bool {
     fault.swap(false, Ordering::SeqCst)
 }
 
+struct FaultyFlusher {
+    flusher: SqliteFlusher,
+    faults: Arc<Faults>,
+}
+
+impl Flush for FaultyFlusher {
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.flusher.flush()?;
+        if strikes(&self.faults.flush_fails) {
+            return Err(StoreError::OutcomeUnknown("the disk is broken".into()));
+        }
+        Ok(())
+    }
+}
+
 impl LaneStore for Faulty {
+    type Flusher = FaultyFlusher;
+
+    fn flusher(&self) -> std::io::Result<FaultyFlusher> {
+        let flusher = self.lane.flusher()?;
+        Ok(FaultyFlusher { flusher, faults: Arc::clone(&self.faults) })
+    }
+
     async fn reserve_ids(&mut self, kind: IdKind, count: i64) -> Result<i64, StoreError> {
         self.lane.reserve_ids(kind, count).await
     }
@@ -72,7 +95,7 @@ impl LaneStore for Faulty {
 
 struct World {
     engine: Engine,
-    thread: EngineThread,
+    threads: EngineThreads,
     trigger: shutdown::Trigger,
     faults: Arc<Faults>,
     folder: tempfile::TempDir,
@@ -85,8 +108,8 @@ impl World {
         let faults = Arc::new(Faults::default());
         let lane = Faulty { lane: store.lane().unwrap(), faults: Arc::clone(&faults) };
         let (trigger, shutdown) = shutdown::channel();
-        let (engine, thread) = Engine::start(lane, config, Clock::system(), shutdown).unwrap();
-        Self { engine, thread, trigger, faults, folder }
+        let (engine, threads) = Engine::start(lane, config, Clock::system(), shutdown).unwrap();
+        Self { engine, threads, trigger, faults, folder }
     }
 
     async fn open(&self, account: i64) -> Wallet {
@@ -96,7 +119,7 @@ impl World {
     /// Ends the engine and audits what it left.
     async fn end(self, completed_transfers: i64) {
         self.trigger.shut_down();
-        self.thread.join().await;
+        self.threads.join().await;
         let report = audit(&self.folder.path().join("money.db")).unwrap();
         assert!(report.is_clean(), "{report}");
         assert_eq!(report.completed_transfers, completed_transfers);
@@ -183,7 +206,7 @@ async fn a_panic_costs_its_batch_and_nothing_else() {
 async fn a_full_queue_refuses_at_once() {
     // The lane's thread never gets a turn: the queue is filled from a channel of our own.
     let (queue, _jobs) = tokio::sync::mpsc::channel(1);
-    let engine = Engine { queue };
+    let engine = Engine { queue, durability: Arc::new(Durability::new()) };
     let world = World::new(EngineConfig::default());
     let wallet = world.open(10_001).await;
     let waiting = engine.clone();
@@ -219,4 +242,19 @@ async fn shutdown_answers_what_is_queued_and_refuses_the_rest() {
         }
     }
     world.end(completed).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_refuses_ends_all_writing_and_reading() {
+    let world = World::new(EngineConfig::default());
+    let wallet = world.open(10_001).await;
+    world.faults.flush_fails.store(true, Ordering::SeqCst);
+    let unknown = world.engine.move_money(deposit(&wallet, "a")).await;
+    assert_eq!(unknown, Err(EngineError::OutcomeUnknown));
+    assert!(world.engine.durability().is_failed());
+    assert!(world.engine.durability().catch_up().await.is_err(), "nothing unconfirmed is told");
+    let refused = world.engine.move_money(deposit(&wallet, "b")).await;
+    assert_eq!(refused, Err(EngineError::Unavailable));
+    // What a new start finds is what the disk has.
+    world.end(1).await;
 }

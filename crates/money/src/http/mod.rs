@@ -77,13 +77,17 @@ pub(crate) fn router(state: State) -> Router {
 /// As text: the service, its version, and its process.
 #[utoipa::path(
     get, path = "/money/health/ping", tag = "health",
-    responses((status = 200, description = "The service answers.", body = String,
-        content_type = "text/plain; charset=utf-8"))
+    responses(
+        (status = 200, description = "The service answers.", body = String,
+            content_type = "text/plain; charset=utf-8",
+            example = "my-pay money 0.1.0 (process 4711)\n"),
+        problems::PingProblems,
+    ),
+    security(()),
 )]
 async fn ping() -> String {
     health::ping("money")
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use ledger::{OpeningRejection, Rejection};
 use service::http::problem::{
-    CONTENT_TOO_LARGE, INTERNAL_ERROR, INVALID_REQUEST, INVALID_TOKEN, Kind, MALFORMED_JSON,
-    MISSING_TOKEN, Problem, REQUEST_TIMEOUT, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE, kind,
+    ANY_CALL, Kind, Problem, UNAVAILABLE, WITH_BODY, WITH_PARAMETERS, WITH_TOKEN, kind,
 };
 
 use crate::{engine::EngineError, store::StoreError};
@@ -33,24 +32,15 @@ const INSUFFICIENT_BALANCE: Kind =
     kind(422, "insufficient_balance", "The wallet holds less than the amount");
 const BALANCE_LIMIT_EXCEEDED: Kind =
     kind(422, "balance_limit_exceeded", "The receiving wallet would hold more than a wallet may");
-const WALLET_EXISTS: Kind =
-    kind(409, "wallet_exists", "The account has a wallet in this currency");
+const WALLET_EXISTS: Kind = kind(409, "wallet_exists", "The account has a wallet in this currency");
 const ACCOUNT_DISABLED: Kind = kind(403, "account_disabled", "The account is suspended or closed");
 pub(super) const TRANSFER_NOT_FOUND: Kind =
     kind(404, "transfer_not_found", "There is no such transfer of this account");
 const OUTCOME_UNKNOWN: Kind =
     kind(503, "outcome_unknown", "The transfer may have been made or not; ask again with its key");
 
-/// What any call that needs a token may answer.
-pub(super) const AUTHENTICATED: &[&Kind] =
-    &[&INVALID_REQUEST, &MISSING_TOKEN, &INVALID_TOKEN, &INTERNAL_ERROR, &UNAVAILABLE];
-
-/// What any call with a body may answer besides.
-pub(super) const WITH_BODY: &[&Kind] =
-    &[&MALFORMED_JSON, &REQUEST_TIMEOUT, &CONTENT_TOO_LARGE, &UNSUPPORTED_MEDIA_TYPE];
-
 /// What a call that moves money may answer besides.
-pub(super) const MOVING_MONEY: &[&Kind] = &[
+const MOVING_MONEY: &[&Kind] = &[
     &IDEMPOTENCY_KEY_MISSING,
     &IDEMPOTENCY_KEY_REUSED,
     &WALLET_REQUIRED,
@@ -62,10 +52,10 @@ pub(super) const MOVING_MONEY: &[&Kind] = &[
 ];
 
 /// What a call that takes money out of a wallet may answer besides.
-pub(super) const SPENDING: &[&Kind] = &[&INSUFFICIENT_BALANCE];
+const SPENDING: &[&Kind] = &[&INSUFFICIENT_BALANCE];
 
 /// What a call with a receiver may answer besides.
-pub(super) const SENDING: &[&Kind] = &[
+const SENDING: &[&Kind] = &[
     &SAME_WALLET,
     &RECEIVER_WALLET_NOT_FOUND,
     &RECEIVER_WALLET_FROZEN,
@@ -73,53 +63,27 @@ pub(super) const SENDING: &[&Kind] = &[
     &CURRENCY_MISMATCH,
 ];
 
-/// What opening a wallet may answer besides.
-pub(super) const OPENING: &[&Kind] = &[&WALLET_EXISTS, &ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
-
-/// What a call about one wallet may answer besides.
-pub(super) const ONE_WALLET: &[&Kind] = &[&WALLET_NOT_FOUND];
-
-/// What a call that may leave its wallet to us may answer besides.
-pub(super) const SOME_WALLET: &[&Kind] = &[&WALLET_NOT_FOUND, &WALLET_REQUIRED];
-
-/// What a call about one transfer may answer besides.
-pub(super) const ONE_TRANSFER: &[&Kind] = &[&TRANSFER_NOT_FOUND];
-
-/// Declares a type that stands for the problems of an operation in its `responses(...)`.
-macro_rules! problem_set {
-    ($(#[doc = $doc:literal] $name:ident = $($part:ident)+;)*) => {$(
-        #[doc = $doc]
-        pub(super) struct $name;
-
-        impl utoipa::IntoResponses for $name {
-            fn responses() -> std::collections::BTreeMap<
-                String,
-                utoipa::openapi::RefOr<utoipa::openapi::Response>,
-            > {
-                let kinds = [$($crate::http::problems::$part),+].concat();
-                service::http::openapi::problem_responses(&kinds)
-            }
-        }
-    )*};
-}
-
-problem_set! {
+service::problem_sets! {
     /// Problems of opening a wallet.
-    OpenProblems = AUTHENTICATED WITH_BODY OPENING;
+    OpenProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
+        &[&WALLET_EXISTS, &ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
     /// Problems of listing wallets.
-    ListProblems = AUTHENTICATED;
+    ListProblems = ANY_CALL, WITH_TOKEN;
     /// Problems of reading a wallet.
-    WalletProblems = AUTHENTICATED ONE_WALLET;
+    WalletProblems = ANY_CALL, WITH_TOKEN, WITH_PARAMETERS, &[&WALLET_NOT_FOUND];
     /// Problems of a deposit.
-    DepositProblems = AUTHENTICATED WITH_BODY MOVING_MONEY;
+    DepositProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, MOVING_MONEY;
     /// Problems of a withdrawal.
-    WithdrawalProblems = AUTHENTICATED WITH_BODY MOVING_MONEY SPENDING;
+    WithdrawalProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, MOVING_MONEY, SPENDING;
     /// Problems of a transfer.
-    TransferProblems = AUTHENTICATED WITH_BODY MOVING_MONEY SPENDING SENDING;
+    TransferProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, MOVING_MONEY, SPENDING, SENDING;
     /// Problems of reading a transfer.
-    ReadTransferProblems = AUTHENTICATED ONE_TRANSFER;
+    ReadTransferProblems = ANY_CALL, WITH_TOKEN, WITH_PARAMETERS, &[&TRANSFER_NOT_FOUND];
     /// Problems of reading history.
-    HistoryProblems = AUTHENTICATED SOME_WALLET;
+    HistoryProblems = ANY_CALL, WITH_TOKEN, WITH_PARAMETERS,
+        &[&WALLET_NOT_FOUND, &WALLET_REQUIRED];
+    /// Problems of a ping.
+    PingProblems = ANY_CALL;
 }
 
 /// The kind of a rejection. Its code is the rejection's own.

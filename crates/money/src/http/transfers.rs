@@ -104,8 +104,8 @@ pub(super) async fn get_transfer(
     identity: Identity,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let id = Uuid::try_parse(&id)
-        .map_err(|_| Problem::field("id", "invalid_id", "must be a UUID"))?;
+    let id =
+        Uuid::try_parse(&id).map_err(|_| Problem::field("id", "invalid_id", "must be a UUID"))?;
     let view = state.reads.transfer(TransferId(id.into_bytes())).await;
     answer(view.map_err(|error| not_read(&error))?, identity)
 }

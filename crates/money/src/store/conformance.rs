@@ -221,9 +221,8 @@ async fn history_is_paged_and_bounded_by_time<L: LaneStore>(mut subject: Subject
         subject.decide(&command(ANN, &n.to_string(), movement, 1), 10_000 + n / 3).await;
     }
     let newest = HistoryQuery { wallet_id: ann.id, start: None, from: None, to: None, limit: 50 };
-    let sequences = |page: &HistoryPage| -> Vec<i64> {
-        page.items.iter().map(|leg| leg.sequence).collect()
-    };
+    let sequences =
+        |page: &HistoryPage| -> Vec<i64> { page.items.iter().map(|leg| leg.sequence).collect() };
     let mut seen = Vec::new();
     let mut query = newest;
     loop {

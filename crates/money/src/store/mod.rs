@@ -3,14 +3,16 @@
 //! service is below this module.
 
 pub mod audit;
+mod durable;
 pub mod sqlite;
 
-
 use ledger::{
-    AccountId, IdempotencyKey, Loaded, Transaction, TransactionId, Transfer, TransferId,
-    Wallet, WalletId, WalletStatus,
+    AccountId, IdempotencyKey, Loaded, Transaction, TransactionId, Transfer, TransferId, Wallet,
+    WalletId, WalletStatus,
 };
 use service::BoxFuture;
+
+pub(crate) use self::durable::DurableReads;
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -68,9 +70,22 @@ pub struct Effects<'a> {
     pub feed_sequence: Option<i64>,
 }
 
+/// Makes commits durable, beside the writer and not in its way. A database whose commits are durable by
+/// themselves has nothing left to do here.
+pub trait Flush: Send {
+    /// Returns when all that was committed before the call is on disk. May block.
+    fn flush(&mut self) -> Result<(), StoreError>;
+}
+
 /// One writer's connection. Calls come in the order begin, load, persist, commit; after an error the
 /// transaction is rolled back by the next `begin`, or by the database when the connection ends.
 pub trait LaneStore: Send {
+    /// Makes this connection's commits durable.
+    type Flusher: Flush + 'static;
+
+    /// The flusher, for a thread of its own.
+    fn flusher(&self) -> std::io::Result<Self::Flusher>;
+
     /// Reserves `count` ids, in a transaction of its own, and returns the first. Ids may be lost, never
     /// given twice.
     fn reserve_ids(
@@ -95,7 +110,7 @@ pub trait LaneStore: Send {
         effects: &Effects<'_>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Makes them durable. `Ok` means: on disk.
+    /// Commits: readers see it. It is on disk once a flush that began afterwards has ended.
     fn commit(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 

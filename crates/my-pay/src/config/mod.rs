@@ -129,9 +129,9 @@ impl Config {
         if let Some(path) = named {
             builder = builder.preloaded(read_file(&path)?);
         }
-        let config = builder
-            .load()
-            .map_err(|error| anyhow::anyhow!(one_line(&service::http::problem::chain(&error))))?;
+        let config = builder.load().map_err(|error| {
+            anyhow::anyhow!(in_our_words(&service::http::problem::chain(&error)))
+        })?;
         config.validate()?;
         Ok(config)
     }
@@ -204,8 +204,16 @@ fn read_file(path: &Path) -> anyhow::Result<<Config as confique::Config>::Layer>
         let before = text.get(..error.span().unwrap_or_default().start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let message = one_line(error.message());
-        anyhow::anyhow!("the configuration file {shown}, line {line}: {message}")
+        anyhow::anyhow!("{shown}, line {line}: {message}")
     })
+}
+
+/// The library names the field of a bad variable, which means nothing to whoever set it.
+fn in_our_words(error: &str) -> String {
+    match error.split_once("from environment variable ") {
+        Some((_, name_and_cause)) => format!("the variable {}", one_line(name_and_cause)),
+        None => one_line(error),
+    }
 }
 
 fn one_line(text: &str) -> String {

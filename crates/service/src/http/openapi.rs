@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type,
-        security::{Http, HttpAuthScheme, SecurityScheme},
+        ContentBuilder, Header, HeaderBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response,
+        ResponseBuilder, Type,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
@@ -15,7 +16,34 @@ use super::{
     problem::{Kind, ProblemDocument},
 };
 
-/// The problems that an operation may answer: one response a status, which lists its codes.
+/// Declares types that stand for the problems of a call in the `responses(...)` of its
+/// `utoipa::path`. Each has a name, and one or more slices of kinds:
+///
+/// ```text
+/// service::problem_sets! {
+///     /// Problems of opening a wallet.
+///     OpenProblems = ANY_CALL, WITH_TOKEN, &[&WALLET_EXISTS];
+/// }
+/// ```
+#[macro_export]
+macro_rules! problem_sets {
+    ($(#[doc = $doc:literal] $name:ident = $($kinds:expr),+;)+) => {$(
+        #[doc = $doc]
+        pub(super) struct $name;
+
+        impl ::utoipa::IntoResponses for $name {
+            fn responses() -> ::std::collections::BTreeMap<
+                ::std::string::String,
+                ::utoipa::openapi::RefOr<::utoipa::openapi::Response>,
+            > {
+                let kinds: &[&[&'static $crate::http::problem::Kind]] = &[$($kinds),+];
+                $crate::http::openapi::problem_responses(&kinds.concat())
+            }
+        }
+    )+};
+}
+
+/// The problems that a call may answer: one response a status, whose description lists its codes.
 pub fn problem_responses(kinds: &[&'static Kind]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<&Kind>> = BTreeMap::new();
     for kind in kinds {
@@ -27,35 +55,66 @@ pub fn problem_responses(kinds: &[&'static Kind]) -> BTreeMap<String, RefOr<Resp
         .collect()
 }
 
+/// Adds what every document has: the problem's schema and the bearer token.
+pub fn add_common(document: &mut OpenApi) {
+    let components = document.components.get_or_insert_default();
+    let mut schemas = vec![(ProblemDocument::name().into_owned(), ProblemDocument::schema())];
+    ProblemDocument::schemas(&mut schemas);
+    components.schemas.extend(schemas);
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("The `accessToken` of a login or a refresh."))
+        .build();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+}
+
 fn problem_response(status: u16, kinds: &[&Kind]) -> Response {
     let codes: Vec<String> =
         kinds.iter().map(|kind| format!("`{}`: {}.", kind.code, kind.title)).collect();
-    let content =
-        ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemDocument::name()))).build();
-    let response = ResponseBuilder::new().description(codes.join("\n\n"));
+    let schema = Ref::from_schema_name(ProblemDocument::name());
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let response =
+        ResponseBuilder::new().description(codes.join("\n\n")).content(PROBLEM_JSON, content);
     let response = match status {
-        429 | 503 => response.header(
-            "Retry-After",
-            HeaderBuilder::new()
-                .schema(Some(
-                    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build(),
-                ))
-                .description(Some("Seconds to wait before asking again."))
-                .build(),
-        ),
+        401 => response.header("WWW-Authenticate", text("The challenge of RFC 6750.")),
+        429 => response
+            .header("RateLimit", text("For each limit that applies, the requests that are left."))
+            .header("RateLimit-Policy", text("Each limit that applies.")),
         _ => response,
     };
-    response.content(PROBLEM_JSON, content).build()
+    match status {
+        429 | 503 => response.header("Retry-After", seconds("When to try again, in seconds.")),
+        _ => response,
+    }
+    .build()
 }
 
-/// Adds what every document has: the problem schema and the bearer token.
-pub fn add_common(document: &mut utoipa::openapi::OpenApi) {
-    let components = document.components.get_or_insert_default();
-    let mut schemas = Vec::new();
-    ProblemDocument::schemas(&mut schemas);
-    schemas.push((ProblemDocument::name().into_owned(), ProblemDocument::schema()));
-    components.schemas.extend(schemas);
-    let mut bearer = Http::new(HttpAuthScheme::Bearer);
-    bearer.description = Some("The access token of `POST /accounts/v1/auths`.".to_owned());
-    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+fn text(description: &str) -> Header {
+    let schema = ObjectBuilder::new().schema_type(Type::String).build();
+    HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build()
+}
+
+fn seconds(description: &str) -> Header {
+    let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build();
+    HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::problem::{INVALID_TOKEN, MISSING_TOKEN, UNAVAILABLE};
+
+    #[test]
+    fn problems_of_one_status_share_a_response() {
+        let responses = problem_responses(&[&UNAVAILABLE, &MISSING_TOKEN, &INVALID_TOKEN]);
+        let json = serde_json::to_value(responses).unwrap();
+        assert_eq!(
+            json["401"]["description"],
+            "`missing_token`: An access token is required.\n\n\
+             `invalid_token`: The access token is not valid."
+        );
+        let schema = &json["401"]["content"]["application/problem+json"]["schema"];
+        assert_eq!(schema["$ref"], "#/components/schemas/Problem");
+        assert_eq!(json["503"]["headers"]["Retry-After"]["schema"]["type"], "integer");
+    }
 }

@@ -26,6 +26,8 @@ pub const fn kind(status: u16, code: &'static str, title: &'static str) -> Kind 
 
 /// The body is not JSON at all, or repeats a field.
 pub const MALFORMED_JSON: Kind = kind(400, "malformed_json", "The body is not valid JSON");
+/// The body broke off, or its chunks are malformed.
+pub const INCOMPLETE_BODY: Kind = kind(400, "incomplete_body", "The body did not arrive whole");
 /// The body or query has bad fields; all of them are listed in `errors`.
 pub const INVALID_REQUEST: Kind = kind(400, "invalid_request", "The request has invalid fields");
 /// No access token where one is needed.
@@ -44,24 +46,36 @@ pub const CONTENT_TOO_LARGE: Kind = kind(413, "content_too_large", "The body is 
 /// The body is not declared as `application/json`.
 pub const UNSUPPORTED_MEDIA_TYPE: Kind =
     kind(415, "unsupported_media_type", "The body must be application/json");
+/// Too many requests from this address or with this token; nothing was done. `Retry-After` says
+/// when to try again.
+pub const RATE_LIMITED: Kind = kind(429, "rate_limited", "Too many requests");
 /// A defect on our side. The cause is in the log, under the request id.
 pub const INTERNAL_ERROR: Kind = kind(500, "internal_error", "Something went wrong on our side");
+/// A service broke off after it was given the request: the outcome is unknown.
+pub const UPSTREAM_FAILED: Kind =
+    kind(502, "upstream_failed", "A service behind the gateway failed");
 /// Too busy or not ready; nothing was done. `Retry-After` says when to try again.
 pub const UNAVAILABLE: Kind = kind(503, "unavailable", "The service cannot answer now");
 
-/// The kinds that any call of any service may answer.
-pub const COMMON: &[&Kind] = &[
+/// A service did not answer in time: the outcome is unknown.
+pub const UPSTREAM_TIMEOUT: Kind =
+    kind(504, "upstream_timeout", "A service behind the gateway did not answer in time");
+
+/// What any call may answer, of itself or by the gateway in front of it.
+pub const ANY_CALL: &[&Kind] =
+    &[&RATE_LIMITED, &INTERNAL_ERROR, &UPSTREAM_FAILED, &UNAVAILABLE, &UPSTREAM_TIMEOUT];
+/// What a call that needs an access token may answer besides.
+pub const WITH_TOKEN: &[&Kind] = &[&MISSING_TOKEN, &INVALID_TOKEN];
+/// What a call with parameters in its path or query may answer besides.
+pub const WITH_PARAMETERS: &[&Kind] = &[&INVALID_REQUEST];
+/// What a call with a body may answer besides.
+pub const WITH_BODY: &[&Kind] = &[
     &MALFORMED_JSON,
+    &INCOMPLETE_BODY,
     &INVALID_REQUEST,
-    &MISSING_TOKEN,
-    &INVALID_TOKEN,
-    &NOT_FOUND,
-    &METHOD_NOT_ALLOWED,
     &REQUEST_TIMEOUT,
     &CONTENT_TOO_LARGE,
     &UNSUPPORTED_MEDIA_TYPE,
-    &INTERNAL_ERROR,
-    &UNAVAILABLE,
 ];
 
 /// One bad field of a request.

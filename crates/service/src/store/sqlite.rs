@@ -49,6 +49,20 @@ pub fn open(path: &Path, migrations: Migrations) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// Opens a database that must be there, for reading beside the service that owns it. Changes nothing.
+pub fn open_to_read(path: &Path, migrations: Migrations) -> Result<Connection, Error> {
+    // Not SQLITE_OPEN_READ_ONLY: a reader of a write-ahead log takes its place in the log's index.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "query_only", true)?;
+    let found = schema_version(&connection)?;
+    if found > migrations.len() {
+        return Err(Error::TooNew { path: path.to_owned(), found, known: migrations.len() });
+    }
+    Ok(connection)
+}
+
 /// Opens a further connection to a database that [`open`] has migrated.
 pub fn connect(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -71,8 +85,7 @@ pub fn connect(path: &Path) -> Result<Connection, Error> {
 fn migrate(connection: &mut Connection, path: &Path, migrations: Migrations) -> Result<(), Error> {
     // The write lock is taken before the version is read, so two processes never migrate at once.
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version: i64 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let found = usize::try_from(version).unwrap_or(usize::MAX);
+    let found = schema_version(&tx)?;
     let Some(pending) = migrations.get(found..) else {
         return Err(Error::TooNew { path: path.to_owned(), found, known: migrations.len() });
     };
@@ -85,6 +98,11 @@ fn migrate(connection: &mut Connection, path: &Path, migrations: Migrations) -> 
     }
     tx.commit()?;
     Ok(())
+}
+
+fn schema_version(connection: &Connection) -> rusqlite::Result<usize> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
 /// A few connections for async code. At most as many pieces of work run at once.

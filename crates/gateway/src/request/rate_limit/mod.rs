@@ -14,14 +14,14 @@ use governor::{Quota, RateLimiter, clock, middleware::StateInformationMiddleware
 use service::{
     clock::Clock,
     contract::identity::Identity,
-    http::{problem::Problem, server::PeerAddress},
+    http::{
+        problem::{Problem, RATE_LIMITED},
+        server::PeerAddress,
+    },
 };
 
 use self::store::BoundedStore;
-use crate::{
-    config::{Rate, RateLimits},
-    problems::RATE_LIMITED,
-};
+use crate::config::{Rate, RateLimits};
 
 /// `"policy";r=requests left;t=seconds until there are more`, for each policy that applied.
 pub(crate) const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");

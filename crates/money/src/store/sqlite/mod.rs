@@ -12,8 +12,8 @@ use std::{
 
 use service::store::sqlite::{self, Migrations, Pool};
 
-pub use self::{audit::audit, lane::SqliteLane};
 use self::reads::SqliteReads;
+pub use self::{audit::audit, lane::{SqliteFlusher, SqliteLane}};
 use super::{Reads, StoreError};
 
 const MIGRATIONS: Migrations = &[include_str!("migrations/0001_wallets_and_transfers.sql")];
@@ -36,7 +36,7 @@ impl SqliteStore {
 
     /// The one writer. SQLite has one write lock, so a second lane would only wait for the first.
     pub fn lane(&self) -> Result<SqliteLane, sqlite::Error> {
-        SqliteLane::new(sqlite::connect(&self.path)?)
+        SqliteLane::new(&self.path)
     }
 
     /// The readers.

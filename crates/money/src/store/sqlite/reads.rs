@@ -5,9 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use service::{BoxFuture, store::sqlite::Pool};
 
 use super::rows;
-use crate::store::{
-    HistoryPage, HistoryQuery, ReceiverView, Reads, StoreError, TransferView,
-};
+use crate::store::{HistoryPage, HistoryQuery, Reads, ReceiverView, StoreError, TransferView};
 
 /// Reads through a pool of connections.
 #[derive(Debug)]
@@ -52,9 +50,11 @@ impl Reads for SqliteReads {
 
     fn transfer(&self, id: TransferId) -> BoxFuture<'_, Result<Option<TransferView>, StoreError>> {
         self.read(move |db| {
-            db.prepare_cached(&format!("SELECT {VIEW} FROM transfers AS t {RECEIVER} WHERE t.id = ?1"))?
-                .query_row([id.0], transfer_view)
-                .optional()
+            db.prepare_cached(&format!(
+                "SELECT {VIEW} FROM transfers AS t {RECEIVER} WHERE t.id = ?1"
+            ))?
+            .query_row([id.0], transfer_view)
+            .optional()
         })
     }
 
@@ -83,9 +83,11 @@ impl Reads for SqliteReads {
     fn feed_sequence(&self) -> BoxFuture<'_, Result<i64, StoreError>> {
         self.read(|db| {
             let found = db
-                .query_row("SELECT sequence FROM feed_positions WHERE feed = 'accounts'", [], |row| {
-                    row.get(0)
-                })
+                .query_row(
+                    "SELECT sequence FROM feed_positions WHERE feed = 'accounts'",
+                    [],
+                    |row| row.get(0),
+                )
                 .optional()?;
             Ok(found.unwrap_or(0))
         })

@@ -1,16 +1,10 @@
 //! Clients that move money until nobody answers any more, and remember everything: what they asked, what
 //! they were answered, and what they were not.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::BTreeMap, iter::repeat_with, sync::Arc};
 
 use serde_json::{Value, json};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::support::{
     Client, Person, Response,
@@ -55,8 +49,9 @@ pub struct People(Arc<Vec<Person>>);
 
 /// Clients at work.
 pub struct Load {
-    clients: JoinHandle<Vec<Memory>>,
-    answers: Arc<AtomicUsize>,
+    clients: JoinSet<Memory>,
+    /// Counts answers; permits are not used otherwise.
+    answers: Arc<Semaphore>,
 }
 
 impl People {
@@ -99,7 +94,7 @@ impl People {
     }
 
     /// The transfer that an unanswered request had made before it was interrupted, if it had.
-    pub async fn find(&self, asked: &Asked) -> Option<String> {
+    async fn find(&self, asked: &Asked) -> Option<String> {
         let path = format!("/money/v1/transfers?idempotencyKey={}", asked.key);
         let found = self.0[asked.who].get(&path).send().await;
         match found.status {
@@ -109,12 +104,16 @@ impl People {
         }
     }
 
-    /// Sends an unanswered request again until it is certain how it ended.
-    pub async fn resolve(&self, asked: &Asked) -> Outcome {
-        let (outcome, _) = self.send(asked).await.expect("the program answers");
+    /// Sends an unanswered request again until it is certain how it ended. Tells also whether it had
+    /// ended before, without an answer.
+    pub async fn resolve(&self, asked: &Asked) -> (Outcome, bool) {
+        let made = self.find(asked).await;
+        let (outcome, replayed) = self.send(asked).await.expect("the program answers");
+        let made_is_replayed = made.as_ref().is_none_or(|id| id == outcome.id());
+        assert!(replayed == made.is_some() && made_is_replayed, "{asked:?} {made:?} {outcome:?}");
         let again = self.send(asked).await.expect("the program answers");
         assert_eq!(again, (outcome.clone(), true), "a retry is a replay: {asked:?}");
-        outcome
+        (outcome, replayed)
     }
 
     /// Reads, by id or by key, what became of a request, which must be what was answered.
@@ -155,15 +154,12 @@ impl People {
 
     /// Starts that many clients, which end when the program does.
     pub fn start_load(&self, clients: usize, random: &mut Random) -> Load {
-        let answers = Arc::new(AtomicUsize::new(0));
-        let mut tasks = JoinSet::new();
-        for _ in 0..clients {
-            tasks.spawn(self.clone().be_client(random.split(), Arc::clone(&answers)));
-        }
-        Load { clients: tokio::spawn(tasks.join_all()), answers }
+        let answers = Arc::new(Semaphore::new(0));
+        let client = || self.clone().be_client(random.split(), Arc::clone(&answers));
+        Load { clients: repeat_with(client).take(clients).collect(), answers }
     }
 
-    async fn be_client(self, mut random: Random, answers: Arc<AtomicUsize>) -> Memory {
+    async fn be_client(self, mut random: Random, answers: Arc<Semaphore>) -> Memory {
         let mut memory = Memory::default();
         loop {
             let asked = self.think_of(&mut random);
@@ -174,7 +170,7 @@ impl People {
                     return memory;
                 }
             }
-            answers.fetch_add(1, Ordering::Relaxed);
+            answers.add_permits(1);
         }
     }
 
@@ -196,17 +192,16 @@ impl People {
 }
 
 impl Load {
-    /// Waits until clients have been answered so often, or have all ended.
-    pub async fn wait_for_answers(&self, count: usize) {
-        while self.answers.load(Ordering::Relaxed) < count && !self.clients.is_finished() {
-            tokio::task::yield_now().await;
-        }
+    /// Waits until clients have been answered so often.
+    pub async fn wait_for_answers(&self, count: u32) {
+        let counted = tokio::time::timeout(PATIENCE, self.answers.acquire_many(count)).await;
+        counted.expect("the clients are answered in time").unwrap().forget();
     }
 
     /// What everybody remembers, once the program has ended.
     pub async fn join(self) -> Memory {
         let mut all = Memory::default();
-        for memory in self.clients.await.unwrap() {
+        for memory in self.clients.join_all().await {
             all.answered.extend(memory.answered);
             all.unanswered.extend(memory.unanswered);
         }

@@ -11,6 +11,8 @@ use hyper_util::{
 };
 use serde_json::Value;
 
+use super::specification::{self, Sent};
+
 /// Sends requests to one address; clones share its connections.
 #[derive(Clone)]
 pub struct Client {
@@ -89,7 +91,7 @@ impl Call {
         self.try_send().await.expect("the product answers")
     }
 
-    /// Sends it. An error means that no answer came.
+    /// Sends it, and holds the answer against the specification. An error means that no answer came.
     pub async fn try_send(self) -> Result<Response, Box<dyn std::error::Error + Send + Sync>> {
         let uri = format!("http://{}{}", self.client.address, self.path);
         let mut request =
@@ -103,11 +105,19 @@ impl Call {
             b"" => Value::Null,
             bytes => serde_json::from_slice(bytes).unwrap_or_else(|_| text()),
         };
-        Ok(Response { status: parts.status.as_u16(), headers: parts.headers, body })
+        let response = Response { status: parts.status.as_u16(), headers: parts.headers, body };
+        let sent = Sent { method: &self.method, path: &self.path, body: &self.body };
+        specification::check(&sent, &response);
+        Ok(response)
     }
 }
 
 impl Response {
+    /// Whether the body is a problem, by its type.
+    pub fn is_problem(&self) -> bool {
+        self.header("content-type") == "application/problem+json"
+    }
+
     /// The `code` of a problem, or an empty string.
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()

@@ -5,6 +5,7 @@ pub mod client;
 pub mod person;
 pub mod process;
 pub mod random;
+pub mod specification;
 
 use std::time::Duration;
 

@@ -43,7 +43,10 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
+            .unwrap_or_else(|error| {
+                let program = command.get_program().display();
+                panic!("the program `{program}`, which this test needs, cannot be started: {error}")
+            });
         let stdout = read_lines(child.stdout.take().unwrap());
         let stderr = read_lines(child.stderr.take().unwrap());
         Self { child, stdout, stderr, lines: Vec::new() }

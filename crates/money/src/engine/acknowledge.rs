@@ -1,0 +1,65 @@
+//! Answers, once the disk has confirmed. It runs on a thread of its own, so that a lane decides the next
+//! batch while the disk is busy with the last one; whatever was committed meanwhile shares one flush.
+
+use std::sync::Arc;
+
+use service::http::problem::chain;
+use tokio::sync::mpsc;
+
+use super::{
+    durability::Durability,
+    job::{Done, EngineError, Job},
+};
+use crate::store::Flush;
+
+/// Committed batches that may wait for the disk; beyond it the lane waits too.
+pub(super) const COMMITTED_MAX: usize = 4;
+
+/// A batch whose commit has ended, one way or another.
+#[derive(Debug)]
+pub(super) struct Committed {
+    /// The newest commit of [`Durability`] when it ended.
+    pub(super) commit: u64,
+    pub(super) jobs: Vec<Job>,
+    pub(super) answers: Result<Vec<Done>, EngineError>,
+}
+
+/// Flushes and answers until the lane is gone.
+pub(super) fn acknowledge<F: Flush>(
+    mut flusher: F,
+    mut committed: mpsc::Receiver<Committed>,
+    durability: &Arc<Durability>,
+) {
+    while let Some(first) = committed.blocking_recv() {
+        let mut group = vec![first];
+        while let Ok(next) = committed.try_recv() {
+            group.push(next);
+        }
+        let flushed = flusher.flush();
+        if let Err(error) = &flushed {
+            tracing::error!(error = %chain(error), "the disk refused; no more money is moved");
+            durability.fail();
+        }
+        let newest = group.last().map_or(0, |batch| batch.commit);
+        if !durability.is_failed() {
+            durability.reach(newest);
+        }
+        for batch in group {
+            batch.answer(durability.is_failed());
+        }
+    }
+}
+
+impl Committed {
+    fn answer(self, failed: bool) {
+        match self.answers {
+            Ok(answers) if !failed => {
+                for (job, done) in self.jobs.into_iter().zip(answers) {
+                    job.answer(Ok(done));
+                }
+            }
+            Ok(_) => self.jobs.into_iter().for_each(|job| job.answer(Err(EngineError::OutcomeUnknown))),
+            Err(error) => self.jobs.into_iter().for_each(|job| job.answer(Err(error))),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What is committed, and what of it is on disk. A commit is visible to readers a moment before the disk
+//! confirms it; nobody outside may learn of it earlier than that.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use crate::store::StoreError;
+
+/// How long a reader waits for the disk, at most.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Counts commits, begun and durable.
+#[derive(Debug)]
+pub(crate) struct Durability {
+    begun: AtomicU64,
+    reached: watch::Sender<Reached>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Reached {
+    durable: u64,
+    failed: bool,
+}
+
+impl Durability {
+    pub(super) fn new() -> Self {
+        let reached = watch::Sender::new(Reached { durable: 0, failed: false });
+        Self { begun: AtomicU64::new(0), reached }
+    }
+
+    /// A commit begins: from now on readers may see it.
+    pub(super) fn begin(&self) {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The number of the newest commit that has begun.
+    pub(super) fn newest(&self) -> u64 {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// Everything up to this commit is on disk, or was not committed.
+    pub(super) fn reach(&self, commit: u64) {
+        self.reached.send_modify(|reached| reached.durable = commit);
+    }
+
+    /// The disk refused. After that no later success proves anything, so this is for good.
+    pub(super) fn fail(&self) {
+        self.reached.send_modify(|reached| reached.failed = true);
+    }
+
+    /// Whether the disk has refused.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.reached.borrow().failed
+    }
+
+    /// Waits until all that a reader may have seen by now is on disk.
+    pub(crate) async fn catch_up(&self) -> Result<(), StoreError> {
+        let seen = self.newest();
+        let mut reached = self.reached.subscribe();
+        let caught_up = reached.wait_for(|reached| reached.failed || reached.durable >= seen);
+        match tokio::time::timeout(PATIENCE, caught_up).await {
+            Ok(Ok(reached)) if !reached.failed => Ok(()),
+            _ => Err(StoreError::Failed("the disk does not confirm what was read".into())),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The operator's commands, beside a running service and without one.
+
+use std::fs;
+
+use expect_test::expect;
+use hyper::Method;
+use serde_json::json;
+
+use super::refusal;
+use crate::support::{
+    Person,
+    process::{Ended, Program, my_pay, run_my_pay},
+};
+
+fn audit(folder: &tempfile::TempDir) -> Ended {
+    run_my_pay(folder.path(), &["admin", "audit", "--data-dir", "data"])
+}
+
+fn enable(folder: &tempfile::TempDir, id: i64) -> Ended {
+    let id = id.to_string();
+    run_my_pay(folder.path(), &["admin", "enable-account", &id, "--data-dir", "data"])
+}
+
+/// The program, and somebody with 3,000 won who has tried to send more.
+async fn start_with_person(folder: &tempfile::TempDir) -> (Program, Person) {
+    let program = Program::start(&mut Program::command(folder.path()));
+    let ann = Person::register(program.client(), "Ann").await.with_wallet().await;
+    ann.deposit(3_000).await;
+    let body = json!({"amount": 5_000});
+    let refused = ann.post("/money/v1/withdrawals").key("too much").json(&body).send().await;
+    assert_eq!(refused.status, 422);
+    (program, ann)
+}
+
+#[tokio::test]
+async fn good_books_pass_the_audit_beside_the_service_and_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, _) = start_with_person(&folder).await;
+    let beside = audit(&folder);
+    expect![[r#"
+        2 wallets, 1 completed and 1 failed transfers
+        KRW: the sum over all wallets is 0
+        the books add up
+    "#]]
+    .assert_eq(&beside.stdout);
+    assert_eq!((beside.code(), beside.stderr.as_str()), (Some(0), ""));
+    assert_eq!(program.stop().code(), Some(0));
+    assert_eq!(audit(&folder).stdout, beside.stdout);
+}
+
+#[tokio::test]
+async fn spoilt_books_fail_the_audit() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, _) = start_with_person(&folder).await;
+    program.stop();
+    let db = rusqlite::Connection::open(folder.path().join("data/money.db")).unwrap();
+    db.execute("UPDATE wallets SET balance = balance + 1 WHERE account_id > 9999", []).unwrap();
+    let failed = audit(&folder);
+    expect![[r#"
+        2 wallets, 1 completed and 1 failed transfers
+        KRW: the sum over all wallets is 1
+        BROKEN: the sum of KRW is 1, not zero
+        BROKEN: a wallet's balance is the sum of its transactions, and it counts them right: 1 rows say otherwise
+        BROKEN: a wallet names its newest transaction: 1 rows say otherwise
+    "#]].assert_eq(&failed.stdout);
+    assert_eq!((failed.code(), failed.stderr.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn an_audit_of_nothing_is_refused_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["admin", "audit", "--data-dir", "data"];
+    let refuse = || refusal(&mut my_pay(folder.path(), &arguments));
+    expect![[""]].assert_eq(&refuse());
+    assert!(!folder.path().join("data").exists());
+    fs::create_dir(folder.path().join("data")).unwrap();
+    expect![[""]].assert_eq(&refuse());
+    assert_eq!(fs::read_dir(folder.path().join("data")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_suspended_account_is_enabled_beside_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, ann) = start_with_person(&folder).await;
+    let path = format!("/accounts/v1/accounts/{}", ann.account_id);
+    let body = json!({"name": "Ann", "email": ann.email, "isValid": false});
+    let suspended = ann.call(Method::PUT, &path).json(&body).send().await;
+    assert_eq!(suspended.status, 200, "{}", suspended.body);
+    let log_in = || {
+        let body = json!({"email": ann.email, "password": ann.password});
+        program.client().post("/accounts/v1/auths").json(&body).send()
+    };
+    assert_ne!(log_in().await.status, 201);
+
+    let enabled = enable(&folder, ann.account_id);
+    assert_eq!((enabled.code(), enabled.stderr.as_str()), (Some(0), ""));
+    assert_eq!(enabled.stdout, format!("account {} is enabled\n", ann.account_id));
+    let login = log_in().await;
+    assert_eq!(login.status, 201, "{}", login.body);
+
+    let id = ann.account_id.to_string();
+    let again = ["admin", "enable-account", &id, "--data-dir", "data"];
+    let said = refusal(&mut my_pay(folder.path(), &again));
+    expect![[""]].assert_eq(&said.replace(&id, "ID"));
+    assert_eq!(program.stop().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_closed_account_stays_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, ann) = start_with_person(&folder).await;
+    let path = format!("/accounts/v1/accounts/{}", ann.account_id);
+    let closed = ann.call(Method::DELETE, &path).send().await;
+    assert_eq!(closed.status, 204, "{}", closed.body);
+    let id = ann.account_id.to_string();
+    let arguments = ["admin", "enable-account", &id, "--data-dir", "data"];
+    let said = refusal(&mut my_pay(folder.path(), &arguments));
+    expect![[""]].assert_eq(&said.replace(&id, "ID"));
+    program.stop();
+}
+
+#[test]
+fn accounts_that_are_not_there_cannot_be_enabled() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["admin", "enable-account", "10001", "--data-dir", "data"];
+    let refuse = || refusal(&mut my_pay(folder.path(), &arguments));
+    expect![[""]].assert_eq(&refuse());
+    fs::create_dir(folder.path().join("data")).unwrap();
+    expect![[""]].assert_eq(&refuse());
+    assert_eq!(fs::read_dir(folder.path().join("data")).unwrap().count(), 0);
+    Program::start(&mut Program::command(folder.path())).stop();
+    expect![[""]].assert_eq(&refuse());
+}

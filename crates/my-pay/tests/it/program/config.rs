@@ -1,0 +1,224 @@
+//! Configuration: where a setting comes from, what is refused, and the reference that documents it all.
+
+use std::{fs, path::Path};
+
+use expect_test::{expect, expect_file};
+
+use super::refusal;
+use crate::support::process::{PATIENCE, Process, my_pay, run_my_pay};
+
+/// The line of the effective configuration that sets this key outside of any section.
+fn effective(folder: &Path, key: &str, variables: &[(&str, &str)], flags: &[&str]) -> String {
+    let mut command = my_pay(folder, &["config"]);
+    command.args(flags).envs(variables.iter().copied());
+    let ended = Process::start(&mut command).wait(PATIENCE);
+    assert_eq!((ended.code(), ended.stderr.as_str()), (Some(0), ""));
+    let start = format!("{key} = ");
+    let line = ended.stdout.lines().find_map(|line| line.strip_prefix(&start));
+    line.unwrap_or_else(|| panic!("{key} is not in {}", ended.stdout)).to_owned()
+}
+
+#[test]
+fn version() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = run_my_pay(folder.path(), &["--version"]);
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(ended.stdout, concat!("my-pay ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn the_effective_configuration_is_a_file_that_gives_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = run_my_pay(folder.path(), &["config", "--rate-limit", "off"]);
+    expect![[r#"
+        listen = "127.0.0.1:8080"
+        data_dir = "my-pay-data"
+        log_format = "text"
+        log_levels = "info"
+        rate_limit = "off"
+
+        [server]
+        connections_max = 10000
+        head_timeout_ms = 30000
+        drain_timeout_ms = 10000
+
+        [gateway]
+        body_bytes_max = 65536
+        body_timeout_ms = 10000
+        upstream_timeout_ms = 30000
+        requests_in_flight_max = 4096
+        address_requests_per_second = 200
+        address_requests_burst = 400
+        token_requests_per_second = 50
+        token_requests_burst = 100
+        introspection_cache_life_ms = 5000
+        introspection_cache_tokens_max = 100000
+        introspection_timeout_ms = 2000
+        cors_origins = []
+
+        [account]
+        access_token_lifetime_seconds = 3600
+        refresh_token_lifetime_seconds = 2592000
+        sessions_max = 100
+        password_memory_kib = 19456
+        password_iterations = 2
+        password_waiting_max = 64
+
+        [money]
+        queue_jobs_max = 16384
+        batch_jobs_max = 1024
+    "#]]
+    .assert_eq(&printed.stdout);
+    fs::write(folder.path().join("printed.toml"), &printed.stdout).unwrap();
+    let again = run_my_pay(folder.path(), &["config", "--config", "printed.toml"]);
+    assert_eq!(again.stdout, printed.stdout);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "printing creates nothing");
+}
+
+#[test]
+fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
+    let folder = tempfile::tempdir().unwrap();
+    for (key, variable, flag, [default, in_file, in_variable, in_flag]) in [
+        (
+            "listen",
+            "MY_PAY_LISTEN",
+            "--listen",
+            ["127.0.0.1:8080", "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"],
+        ),
+        ("data_dir", "MY_PAY_DATA_DIR", "--data-dir", ["my-pay-data", "a", "b", "c"]),
+        ("log_format", "MY_PAY_LOG_FORMAT", "--log-format", ["text", "json", "text", "json"]),
+        ("rate_limit", "MY_PAY_RATE_LIMIT", "--rate-limit", ["on", "off", "on", "off"]),
+    ] {
+        let path = folder.path();
+        fs::write(path.join("file.toml"), format!("{key} = \"{in_file}\"\n")).unwrap();
+        let (file, set) = (["--config", "file.toml"], [(variable, in_variable)]);
+        let all = [file[0], file[1], flag, in_flag];
+        assert_eq!(effective(path, key, &[], &[]), format!("{default:?}"));
+        assert_eq!(effective(path, key, &[], &file), format!("{in_file:?}"));
+        assert_eq!(effective(path, key, &set, &file), format!("{in_variable:?}"));
+        assert_eq!(effective(path, key, &set, &all), format!("{in_flag:?}"));
+    }
+}
+
+#[test]
+fn the_file_is_named_by_a_flag_before_a_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fs::write(path.join("one.toml"), "listen = \"127.0.0.1:1\"\n").unwrap();
+    fs::write(path.join("two"), "listen = \"127.0.0.1:2\"\n").unwrap();
+    let named = [("MY_PAY_CONFIG", "one.toml")];
+    assert_eq!(effective(path, "listen", &named, &[]), r#""127.0.0.1:1""#);
+    assert_eq!(effective(path, "listen", &named, &["--config", "two"]), r#""127.0.0.1:2""#);
+}
+
+#[test]
+fn a_list_in_a_variable_is_separated_by_commas() {
+    let folder = tempfile::tempdir().unwrap();
+    let origins = "https://a.example.com,https://b.example.com";
+    let listed =
+        effective(folder.path(), "cors_origins", &[("MY_PAY_GATEWAY_CORS_ORIGINS", origins)], &[]);
+    assert_eq!(listed, r#"["https://a.example.com", "https://b.example.com"]"#);
+}
+
+/// Each case as it was given, with what the program says to it.
+fn table<T: std::fmt::Debug>(cases: &[T], refuse: impl Fn(&T) -> String) -> String {
+    cases.iter().map(|case| format!("{case:?}\n{}\n", refuse(case))).collect()
+}
+
+#[test]
+fn bad_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refuse = |content: &&str| {
+        fs::write(folder.path().join("file.toml"), content).unwrap();
+        let refuse =
+            |command| refusal(&mut my_pay(folder.path(), &[command, "--config", "file.toml"]));
+        let said = refuse("config");
+        assert_eq!(refuse("up"), said);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "`up` leaves no trace");
+        said
+    };
+    let cases = [
+        "lisen = \"127.0.0.1:1\"",
+        "\n[server]\nconections_max = 1",
+        "[sever]\nconnections_max = 1",
+        "[server]\nconnections_max = \"many\"",
+        "[server]\nconnections_max = -1",
+        "[server",
+        "listen = \"somewhere\"",
+        "listen = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"",
+        "log_format = \"xml\"",
+        "log_levels = \"a=b=c\"",
+        "[server]\nconnections_max = 0",
+        "[server]\ndrain_timeout_ms = 3600001",
+        "[gateway]\nbody_bytes_max = 0\nbody_timeout_ms = 0",
+        "[gateway]\ncors_origins = [\"example\"]",
+        "[account]\nsessions_max = 0",
+        "[money]\nbatch_jobs_max = 5000",
+    ];
+    expect![[""]].assert_eq(&table(&cases, refuse));
+}
+
+#[test]
+fn bad_variables_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refuse = |(variable, value): &(&str, &str)| {
+        refusal(my_pay(folder.path(), &["config"]).env(variable, value))
+    };
+    let cases = [
+        ("MY_PAY_LISTN", "127.0.0.1:1"),
+        ("MY_PAY_LISTEN", "somewhere"),
+        ("MY_PAY_RATE_LIMIT", "maybe"),
+        ("MY_PAY_SERVER_CONNECTIONS_MAX", "many"),
+        ("MY_PAY_SERVER_CONNECTIONS_MAX", "0"),
+        ("MY_PAY_CONFIG", "nowhere.toml"),
+    ];
+    expect![[""]].assert_eq(&table(&cases, refuse));
+}
+
+#[test]
+fn a_configuration_file_that_cannot_be_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refuse = |path: &&str| refusal(my_pay(folder.path(), &["up"]).args(["--config", path]));
+    expect![[""]].assert_eq(&table(&["nowhere.toml", "."], refuse));
+}
+
+#[test]
+fn bad_flags_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refuse = |arguments: &[&str; 3]| {
+        let ended = run_my_pay(folder.path(), arguments);
+        assert_eq!((ended.code(), ended.stdout.as_str()), (Some(2), ""));
+        ended.stderr
+    };
+    let cases = [
+        ["config", "--lisen", "127.0.0.1:1"],
+        ["up", "--listen", "somewhere"],
+        ["up", "--rate-limit", "maybe"],
+        ["admin", "enable-account", "ann"],
+    ];
+    expect![[""]].assert_eq(&table(&cases, refuse));
+}
+
+#[test]
+fn the_reference_documents_every_setting() {
+    let reference = my_pay::config::Config::reference();
+    expect_file!["../../../../../docs/configuration.toml"].assert_eq(&reference);
+}
+
+#[test]
+fn the_reference_is_a_file_of_the_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let defaults = run_my_pay(folder.path(), &["config"]).stdout;
+    let reference = my_pay::config::Config::reference();
+    // Settings are commented out without a space after the sign; one without a default has no value.
+    let with_values: String = reference
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .filter(|line| !line.ends_with(" ="))
+        .fold(String::new(), |text, line| text + line + "\n");
+    for content in [reference, with_values] {
+        fs::write(folder.path().join("reference.toml"), content).unwrap();
+        let read = run_my_pay(folder.path(), &["config", "--config", "reference.toml"]);
+        assert_eq!((read.stderr.as_str(), read.stdout.as_str()), ("", defaults.as_str()));
+    }
+}
