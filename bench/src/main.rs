@@ -14,6 +14,10 @@ use clap::{Parser, Subcommand};
 
 use crate::{load::Load, report::Report};
 
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Debug, Parser)]
 struct Cli {
     #[command(subcommand)]

@@ -12,8 +12,8 @@ use service::clock::Clock;
 
 use crate::up::Up;
 
-/// A person of the demonstration. The passwords are public, which is why the demonstration is refused on
-/// any address but the machine's own.
+/// A person of the demonstration. The passwords are public, which is why the demonstration is
+/// refused on any address but the machine's own.
 struct Person {
     name: &'static str,
     email: &'static str,
@@ -34,7 +34,8 @@ struct Ready {
     wallet_id: WalletId,
 }
 
-/// Refuses the demonstration on an address that others can reach. To be asked before anything starts.
+/// Refuses the demonstration on an address that others can reach. To be asked before anything
+/// starts.
 pub fn check_address(listen: SocketAddr) -> anyhow::Result<()> {
     if !listen.ip().is_loopback() {
         bail!("--demo makes accounts with public passwords: it needs a loopback address");

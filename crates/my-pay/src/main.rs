@@ -13,6 +13,10 @@ use my_pay::{
 use service::{clock::Clock, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// Requests are many small allocations on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A wallet and money-transfer backend.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]

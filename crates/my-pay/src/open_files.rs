@@ -2,8 +2,9 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises this process's limit as far as the system allows without privileges, and returns it; `None`
-/// is no limit. The low default protects programs that use `select`, which this one does not.
+/// Raises this process's limit as far as the system allows without privileges, and returns it;
+/// `None` is no limit. The low default protects programs that use `select`, which this one does
+/// not.
 pub fn raise_limit() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {

@@ -147,7 +147,7 @@ async fn a_revocation_is_announced_even_if_the_client_goes_away() {
     // Polled once, which begins it, then dropped.
     tokio::select! {
         biased;
-        answer = harness.refresh(&old.refresh) => panic!("answered before a commit: {}", answer.status),
+        _ = harness.refresh(&old.refresh) => panic!("answered before there was a commit"),
         () = std::future::ready(()) => {}
     }
     let told = tokio::time::timeout(Duration::from_secs(10), revocations.recv()).await;

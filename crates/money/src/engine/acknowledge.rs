@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use service::http::problem::chain;
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
     durability::Durability,
@@ -29,6 +29,7 @@ pub(super) fn acknowledge<F: Flush>(
     mut flusher: F,
     mut committed: mpsc::Receiver<Committed>,
     durability: &Arc<Durability>,
+    runtime: &Handle,
 ) {
     while let Some(first) = committed.blocking_recv() {
         let mut group = vec![first];
@@ -44,9 +45,13 @@ pub(super) fn acknowledge<F: Flush>(
         if !durability.is_failed() {
             durability.reach(newest);
         }
-        for batch in group {
-            batch.answer(durability.is_failed());
-        }
+        // From inside the runtime, because waking each waiter from outside costs a system call.
+        let failed = durability.is_failed();
+        runtime.spawn(async move {
+            for batch in group {
+                batch.answer(failed);
+            }
+        });
     }
 }
 

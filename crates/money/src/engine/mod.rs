@@ -13,7 +13,10 @@ use std::{panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
 
 use ledger::{AccountId, Command, Currency, OpeningRejection, Wallet};
 use service::{clock::Clock, contract::account_feed::AccountChange, shutdown::Shutdown};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
 
 pub use self::job::{Answer, EngineError};
 pub(crate) use self::durability::Durability;
@@ -61,6 +64,7 @@ const RESTART_PAUSE: Duration = Duration::from_millis(50);
 
 impl Engine {
     /// Starts the lane and whoever answers for it, each on a thread of its own, where they may block.
+    /// Must be called inside a tokio runtime, in which the answers are given.
     pub fn start<S: LaneStore + 'static>(
         store: S,
         config: EngineConfig,
@@ -76,10 +80,10 @@ impl Engine {
         let lane = thread::Builder::new()
             .name("money-lane".to_owned())
             .spawn(move || run_lane(lane, &shutdown))?;
-        let shared = Arc::clone(&durability);
+        let (shared, runtime) = (Arc::clone(&durability), Handle::current());
         let acknowledger = thread::Builder::new()
             .name("money-flush".to_owned())
-            .spawn(move || acknowledge(flusher, to_acknowledge, &shared))?;
+            .spawn(move || acknowledge(flusher, to_acknowledge, &shared, &runtime))?;
         Ok((Self { queue, durability }, EngineThreads { lane, acknowledger }))
     }
 

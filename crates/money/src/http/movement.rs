@@ -33,7 +33,7 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 
 /// Money into or out of an own wallet.
 #[derive(Debug, ToSchema)]
-#[schema(rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes the body; `MovementRequest` is what is read from it")]
 pub(super) struct CreateMovement {
     /// The own wallet; the account's only one if absent.

@@ -27,7 +27,7 @@ use crate::{State, store::TransferView};
 
 /// Money to somebody.
 #[derive(Debug, ToSchema)]
-#[schema(rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes the body; `TransferRequest` is what is read from it")]
 pub(super) struct CreateTransfer {
     /// The own wallet; the account's only one if absent.

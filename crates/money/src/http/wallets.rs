@@ -27,7 +27,7 @@ use crate::State;
 
 /// Which wallet to open.
 #[derive(Debug, ToSchema)]
-#[schema(rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes the body; `OpenRequest` is what is read from it")]
 pub(super) struct OpenWallet {
     /// ISO 4217 code; KRW if absent.

@@ -1,5 +1,5 @@
-//! Many clients at once, over as many connections. What they are answered, and what is left in the end,
-//! must be exactly what some order of their requests one after the other would have given.
+//! Many clients at once, over as many connections. What they are answered, and what is left in the
+//! end, must be exactly what some order of their requests one after the other would have given.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,5 +1,5 @@
-//! The documentation pages in a real browser that can reach nothing but this machine: every operation of
-//! the specification is on the page, and the page asks nobody else for anything.
+//! The documentation pages in a real browser that can reach nothing but this machine: every
+//! operation of the specification is on the page, and the page asks nobody else for anything.
 
 use std::{fs::File, path::Path, process::Command, time::Duration};
 
@@ -46,8 +46,8 @@ fn browser(folder: &Path, log: &Path, origin: &str, path: &str) -> Command {
     command
 }
 
-/// Addresses of the requests that are the page's or its navigation's, from the browser's own log. What
-/// the browser does by itself has neither the page's origin nor its address.
+/// Addresses of the requests that are the page's or its navigation's, from the browser's own log.
+/// What the browser does by itself has neither the page's origin nor its address.
 fn page_requests(log: &Path, origin: &str) -> Vec<String> {
     let log: Value = serde_json::from_reader(File::open(log).unwrap()).unwrap();
     let started = &log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"];

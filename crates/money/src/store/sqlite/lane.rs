@@ -12,12 +12,12 @@ use service::store::sqlite;
 use super::rows;
 use crate::store::{Effects, Flush, Footprint, IdKind, LaneStore, StoreError};
 
-/// The log grows to about this many pages of 4 KiB before it is copied into the database. Large, because
+/// The log grows to about this many pages of 2 KiB before it is copied into the database. Large, because
 /// a wallet's page that changed a hundred times is then copied once.
-const CHECKPOINT_PAGES: i64 = 8_192;
+const CHECKPOINT_PAGES: i64 = 32_768;
 
-/// Page cache of the writer, in KiB.
-const CACHE_KIB: i64 = 32 * 1024;
+/// Page cache of the writer, in KiB. SQLite walks all of it at each commit, so more is not better.
+const CACHE_KIB: i64 = 16 * 1024;
 
 /// The one writing connection.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! Clients that move money until nobody answers any more, and remember everything: what they asked, what
-//! they were answered, and what they were not.
+//! Clients that move money until nobody answers any more, and remember everything: what they asked,
+//! what they were answered, and what they were not.
 
 use std::{collections::BTreeMap, iter::repeat_with, sync::Arc};
 
@@ -80,8 +80,8 @@ impl People {
         Self(Arc::new(self.0.iter().map(moved).collect()))
     }
 
-    /// Sends a request, and tells how it ended and whether it had been answered before. An error means
-    /// that no answer came.
+    /// Sends a request, and tells how it ended and whether it had been answered before. An error
+    /// means that no answer came.
     pub async fn send(
         &self,
         asked: &Asked,
@@ -104,8 +104,8 @@ impl People {
         }
     }
 
-    /// Sends an unanswered request again until it is certain how it ended. Tells also whether it had
-    /// ended before, without an answer.
+    /// Sends an unanswered request again until it is certain how it ended. Tells also whether it
+    /// had ended before, without an answer.
     pub async fn resolve(&self, asked: &Asked) -> (Outcome, bool) {
         let made = self.find(asked).await;
         let (outcome, replayed) = self.send(asked).await.expect("the program answers");
@@ -163,13 +163,11 @@ impl People {
         let mut memory = Memory::default();
         loop {
             let asked = self.think_of(&mut random);
-            match self.send(&asked).await {
-                Ok((outcome, _)) => memory.answered.push((asked, outcome)),
-                Err(_) => {
-                    memory.unanswered.push(asked);
-                    return memory;
-                }
-            }
+            let Ok((outcome, _)) = self.send(&asked).await else {
+                memory.unanswered.push(asked);
+                return memory;
+            };
+            memory.answered.push((asked, outcome));
             answers.add_permits(1);
         }
     }
@@ -216,8 +214,8 @@ impl Asked {
 }
 
 impl Outcome {
-    /// Every answer is one of these two: nothing else may happen to a well-formed request, also while
-    /// the program ends.
+    /// Every answer is one of these two: nothing else may happen to a well-formed request, also
+    /// while the program ends.
     fn of(answer: &Response) -> Self {
         let text = |name: &str| answer.body[name].as_str().unwrap_or_default().to_owned();
         match (answer.status, answer.code()) {

@@ -1,5 +1,5 @@
-//! Kill -9 under load, again and again: nothing that was answered is lost, nothing happens twice, and
-//! what was not answered is completed by asking again.
+//! Kill -9 under load, again and again: nothing that was answered is lost, nothing happens twice,
+//! and what was not answered is completed by asking again.
 
 mod load;
 mod signals;

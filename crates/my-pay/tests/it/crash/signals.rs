@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT: what is in flight is finished, within a bound, and a second signal exits at once.
+//! SIGTERM and SIGINT: what is in flight is finished, within a bound, and a second signal exits at
+//! once.
 
 use std::time::{Duration, Instant};
 
@@ -94,8 +95,8 @@ async fn a_request_in_flight_is_answered_before_the_end() {
     let answer = held.finish().await;
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
     assert_eq!(program.process.wait(PATIENCE).code(), Some(0));
-    // The listener is closed soon after the line in the log: a late connection may still get through
-    // to the kernel, but never to the program.
+    // The listener is closed soon after the line in the log: a late connection may still get
+    // through to the kernel, but never to the program.
     if let Ok(mut connection) = refused {
         connection.write_all(b"GET /livez HTTP/1.1\r\nHost: my-pay\r\n\r\n").await.ok();
         assert_eq!(connection.read(&mut [0; 1]).await.unwrap_or(0), 0);

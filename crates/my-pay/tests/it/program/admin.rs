@@ -6,7 +6,7 @@ use expect_test::expect;
 use hyper::Method;
 use serde_json::json;
 
-use super::refusal;
+use super::{folded, refusal};
 use crate::support::{
     Person,
     process::{Ended, Program, my_pay, run_my_pay},
@@ -56,13 +56,16 @@ async fn spoilt_books_fail_the_audit() {
     let db = rusqlite::Connection::open(folder.path().join("data/money.db")).unwrap();
     db.execute("UPDATE wallets SET balance = balance + 1 WHERE account_id > 9999", []).unwrap();
     let failed = audit(&folder);
+    let lines: String = failed.stdout.lines().map(folded).collect();
     expect![[r#"
         2 wallets, 1 completed and 1 failed transfers
         KRW: the sum over all wallets is 1
         BROKEN: the sum of KRW is 1, not zero
-        BROKEN: a wallet's balance is the sum of its transactions, and it counts them right: 1 rows say otherwise
+        BROKEN: a wallet's balance is the sum of its transactions, and it counts them
+            right: 1 rows say otherwise
         BROKEN: a wallet names its newest transaction: 1 rows say otherwise
-    "#]].assert_eq(&failed.stdout);
+    "#]]
+    .assert_eq(&lines);
     assert_eq!((failed.code(), failed.stderr.as_str()), (Some(1), ""));
 }
 
@@ -71,10 +74,16 @@ fn an_audit_of_nothing_is_refused_and_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["admin", "audit", "--data-dir", "data"];
     let refuse = || refusal(&mut my_pay(folder.path(), &arguments));
-    expect![[""]].assert_eq(&refuse());
+    expect![[r#"
+        my-pay: there is no data directory data
+    "#]]
+    .assert_eq(&refuse());
     assert!(!folder.path().join("data").exists());
     fs::create_dir(folder.path().join("data")).unwrap();
-    expect![[""]].assert_eq(&refuse());
+    expect![[r#"
+        my-pay: there is no database data/money.db
+    "#]]
+    .assert_eq(&refuse());
     assert_eq!(fs::read_dir(folder.path().join("data")).unwrap().count(), 0);
 }
 
@@ -95,13 +104,16 @@ async fn a_suspended_account_is_enabled_beside_the_service() {
     let enabled = enable(&folder, ann.account_id);
     assert_eq!((enabled.code(), enabled.stderr.as_str()), (Some(0), ""));
     assert_eq!(enabled.stdout, format!("account {} is enabled\n", ann.account_id));
-    let login = log_in().await;
-    assert_eq!(login.status, 201, "{}", login.body);
+    let tokens = log_in().await;
+    assert_eq!(tokens.status, 201, "{}", tokens.body);
 
     let id = ann.account_id.to_string();
     let again = ["admin", "enable-account", &id, "--data-dir", "data"];
     let said = refusal(&mut my_pay(folder.path(), &again));
-    expect![[""]].assert_eq(&said.replace(&id, "ID"));
+    expect![[r#"
+        my-pay: account ID is active already
+    "#]]
+    .assert_eq(&said.replace(&id, "ID"));
     assert_eq!(program.stop().code(), Some(0));
 }
 
@@ -115,7 +127,10 @@ async fn a_closed_account_stays_closed() {
     let id = ann.account_id.to_string();
     let arguments = ["admin", "enable-account", &id, "--data-dir", "data"];
     let said = refusal(&mut my_pay(folder.path(), &arguments));
-    expect![[""]].assert_eq(&said.replace(&id, "ID"));
+    expect![[r#"
+        my-pay: account ID was closed by its owner, which is for good
+    "#]]
+    .assert_eq(&said.replace(&id, "ID"));
     program.stop();
 }
 
@@ -124,10 +139,19 @@ fn accounts_that_are_not_there_cannot_be_enabled() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["admin", "enable-account", "10001", "--data-dir", "data"];
     let refuse = || refusal(&mut my_pay(folder.path(), &arguments));
-    expect![[""]].assert_eq(&refuse());
+    expect![[r#"
+        my-pay: there is no data directory data
+    "#]]
+    .assert_eq(&refuse());
     fs::create_dir(folder.path().join("data")).unwrap();
-    expect![[""]].assert_eq(&refuse());
+    expect![[r#"
+        my-pay: there is no account database: start the service once to create it
+    "#]]
+    .assert_eq(&refuse());
     assert_eq!(fs::read_dir(folder.path().join("data")).unwrap().count(), 0);
     Program::start(&mut Program::command(folder.path())).stop();
-    expect![[""]].assert_eq(&refuse());
+    expect![[r#"
+        my-pay: there is no account 10001
+    "#]]
+    .assert_eq(&refuse());
 }

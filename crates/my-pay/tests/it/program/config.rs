@@ -1,4 +1,5 @@
-//! Configuration: where a setting comes from, what is refused, and the reference that documents it all.
+//! Configuration: where a setting comes from, what is refused, and the reference that documents it
+//! all.
 
 use std::{fs, path::Path};
 
@@ -122,7 +123,8 @@ fn a_list_in_a_variable_is_separated_by_commas() {
 
 /// Each case as it was given, with what the program says to it.
 fn table<T: std::fmt::Debug>(cases: &[T], refuse: impl Fn(&T) -> String) -> String {
-    cases.iter().map(|case| format!("{case:?}\n{}\n", refuse(case))).collect()
+    let rows: Vec<_> = cases.iter().map(|case| format!("{case:?}\n{}", refuse(case))).collect();
+    rows.join("\n")
 }
 
 #[test]
@@ -155,7 +157,64 @@ fn bad_files_are_refused() {
         "[account]\nsessions_max = 0",
         "[money]\nbatch_jobs_max = 5000",
     ];
-    expect![[""]].assert_eq(&table(&cases, refuse));
+    expect![[r#"
+        "lisen = \"127.0.0.1:1\""
+        my-pay: file.toml, line 1: unknown field `lisen`, expected one of `listen`,
+            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `gateway`,
+            `account`, `money`
+
+        "\n[server]\nconections_max = 1"
+        my-pay: file.toml, line 3: unknown field `conections_max`, expected one of
+            `connections_max`, `head_timeout_ms`, `drain_timeout_ms`
+
+        "[sever]\nconnections_max = 1"
+        my-pay: file.toml, line 1: unknown field `sever`, expected one of `listen`,
+            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `gateway`,
+            `account`, `money`
+
+        "[server]\nconnections_max = \"many\""
+        my-pay: file.toml, line 2: invalid type: string "many", expected usize
+
+        "[server]\nconnections_max = -1"
+        my-pay: file.toml, line 2: invalid value: integer `-1`, expected usize
+
+        "[server"
+        my-pay: file.toml, line 1: unclosed table, expected `]`
+
+        "listen = \"somewhere\""
+        my-pay: file.toml, line 1: invalid socket address syntax
+
+        "listen = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\""
+        my-pay: file.toml, line 2: duplicate key
+
+        "log_format = \"xml\""
+        my-pay: file.toml, line 1: unknown variant `xml`, expected `text` or `json`
+
+        "log_levels = \"a=b=c\""
+        my-pay: `a=b=c` is not a list of log levels: invalid filter directive: too many
+            '=' in filter directive, expected 0 or 1
+
+        "[server]\nconnections_max = 0"
+        my-pay: server.connections_max must be from 1 to 1000000
+
+        "[server]\ndrain_timeout_ms = 3600001"
+        my-pay: server.drain_timeout_ms must be from 1 to 3600000
+
+        "[gateway]\nbody_bytes_max = 0\nbody_timeout_ms = 0"
+        my-pay: in the section `gateway`: the body limit must be from 1 to 65536 bytes;
+            the body timeout must be more than zero and at most an hour
+
+        "[gateway]\ncors_origins = [\"example\"]"
+        my-pay: in the section `gateway`: `example` is not an origin such as
+            `https://app.example.com`
+
+        "[account]\nsessions_max = 0"
+        my-pay: in the section `account`: sessions_max must be from 1 to 100
+
+        "[money]\nbatch_jobs_max = 5000"
+        my-pay: money.batch_jobs_max must be from 1 to 4096
+    "#]]
+    .assert_eq(&table(&cases, refuse));
 }
 
 #[test]
@@ -172,14 +231,44 @@ fn bad_variables_are_refused() {
         ("MY_PAY_SERVER_CONNECTIONS_MAX", "0"),
         ("MY_PAY_CONFIG", "nowhere.toml"),
     ];
-    expect![[""]].assert_eq(&table(&cases, refuse));
+    expect![[r#"
+        ("MY_PAY_LISTN", "127.0.0.1:1")
+        my-pay: the variable MY_PAY_LISTN is not a setting: `my-pay config` lists them
+
+        ("MY_PAY_LISTEN", "somewhere")
+        my-pay: the variable `MY_PAY_LISTEN`: invalid socket address syntax
+
+        ("MY_PAY_RATE_LIMIT", "maybe")
+        my-pay: the variable `MY_PAY_RATE_LIMIT`: unknown variant `maybe`, expected `on`
+            or `off`
+
+        ("MY_PAY_SERVER_CONNECTIONS_MAX", "many")
+        my-pay: the variable `MY_PAY_SERVER_CONNECTIONS_MAX`: invalid value 'many' for
+            type u64: invalid digit found in string
+
+        ("MY_PAY_SERVER_CONNECTIONS_MAX", "0")
+        my-pay: server.connections_max must be from 1 to 1000000
+
+        ("MY_PAY_CONFIG", "nowhere.toml")
+        my-pay: the configuration file nowhere.toml cannot be read: No such file or
+            directory (os error 2)
+    "#]]
+    .assert_eq(&table(&cases, refuse));
 }
 
 #[test]
 fn a_configuration_file_that_cannot_be_read_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let refuse = |path: &&str| refusal(my_pay(folder.path(), &["up"]).args(["--config", path]));
-    expect![[""]].assert_eq(&table(&["nowhere.toml", "."], refuse));
+    expect![[r#"
+        "nowhere.toml"
+        my-pay: the configuration file nowhere.toml cannot be read: No such file or
+            directory (os error 2)
+
+        "."
+        my-pay: the configuration file . cannot be read: Is a directory (os error 21)
+    "#]]
+    .assert_eq(&table(&["nowhere.toml", "."], refuse));
 }
 
 #[test]
@@ -196,7 +285,33 @@ fn bad_flags_are_refused() {
         ["up", "--rate-limit", "maybe"],
         ["admin", "enable-account", "ann"],
     ];
-    expect![[""]].assert_eq(&table(&cases, refuse));
+    expect![[r#"
+        ["config", "--lisen", "127.0.0.1:1"]
+        error: unexpected argument '--lisen' found
+
+          tip: a similar argument exists: '--listen'
+
+        Usage: my-pay config --listen <ADDR>
+
+        For more information, try '--help'.
+
+        ["up", "--listen", "somewhere"]
+        error: invalid value 'somewhere' for '--listen <ADDR>': invalid socket address syntax
+
+        For more information, try '--help'.
+
+        ["up", "--rate-limit", "maybe"]
+        error: invalid value 'maybe' for '--rate-limit <SWITCH>'
+          [possible values: on, off]
+
+        For more information, try '--help'.
+
+        ["admin", "enable-account", "ann"]
+        error: invalid value 'ann' for '<ID>': invalid digit found in string
+
+        For more information, try '--help'.
+    "#]]
+    .assert_eq(&table(&cases, refuse));
 }
 
 #[test]
@@ -210,7 +325,8 @@ fn the_reference_is_a_file_of_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let defaults = run_my_pay(folder.path(), &["config"]).stdout;
     let reference = my_pay::config::Config::reference();
-    // Settings are commented out without a space after the sign; one without a default has no value.
+    // Settings are commented out without a space after the sign; one without a default has no
+    // value.
     let with_values: String = reference
         .lines()
         .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))

@@ -72,6 +72,9 @@ fn pasted_lines_move_money_once_a_start() {
 fn the_demonstration_is_refused_where_others_could_reach_it() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["up", "--demo", "--listen", "0.0.0.0:0", "--data-dir", "data"];
-    expect![[""]].assert_eq(&refusal(&mut my_pay(folder.path(), &arguments)));
+    expect![[r#"
+        my-pay: --demo makes accounts with public passwords: it needs a loopback address
+    "#]]
+    .assert_eq(&refusal(&mut my_pay(folder.path(), &arguments)));
     assert!(!folder.path().join("data").exists());
 }

@@ -18,8 +18,8 @@ async fn use_everything(program: &Program) -> Vec<String> {
     let sent = ann.post("/money/v1/transfers").key("secretly-keyed").json(&body).send().await;
     assert_eq!(sent.status, 201);
     let refresh = json!({"refreshToken": bob.refresh_token});
-    let refreshed = client.post("/accounts/v1/auths/refresh").json(&refresh).send().await;
-    assert_eq!(refreshed.status, 201);
+    let rotated = client.post("/accounts/v1/auths/refresh").json(&refresh).send().await;
+    assert_eq!(rotated.status, 201);
     let reused = client.post("/accounts/v1/auths/refresh").json(&refresh).send().await;
     assert_eq!(reused.status, 401);
     let wrong = json!({"email": ann.email, "password": "a wrong guess at it"});
@@ -29,11 +29,11 @@ async fn use_everything(program: &Program) -> Vec<String> {
     let body = "{\"email\": \"half@example.com\", \"password\": \"half a secr";
     let half = client.post("/accounts/v1/auths").header("content-type", "application/json");
     assert_eq!(half.body(body).send().await.status, 400);
-    let taken = json!({"name": "Impostor", "email": ann.email, "password": "another long secret"});
-    assert_eq!(client.post("/accounts/v1/accounts").json(&taken).send().await.status, 409);
+    let impostor = json!({"name": "Impostor", "email": ann.email, "password": "another long secret"});
+    assert_eq!(client.post("/accounts/v1/accounts").json(&impostor).send().await.status, 409);
     let path = "/money/v1/transfers?idempotencyKey=secretly-keyed&token=in-the-address";
     assert_eq!(ann.get(path).send().await.status, 400);
-    let token = |name: &str| refreshed.body[name].as_str().unwrap().to_owned();
+    let token = |name: &str| rotated.body[name].as_str().unwrap().to_owned();
     let mut secrets = vec![token("accessToken"), token("refreshToken")];
     for person in [ann, bob] {
         secrets.extend([person.email, person.password, person.token, person.refresh_token]);

@@ -21,14 +21,10 @@ fn made_data_dir() -> tempfile::TempDir {
 async fn a_data_directory_in_use_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let program = Program::start(&mut Program::command(folder.path()));
-    check_refused(
-        folder.path(),
-        &[],
-        &UP,
-        &expect![[r#"
+    expect![[r#"
         my-pay: the data directory data is in use by another process
-    "#]],
-    );
+    "#]]
+    .assert_eq(&refusal(&mut my_pay(folder.path(), &UP)));
     let live = program.client().get("/livez").send().await;
     assert_eq!(live.status, 200, "the first one goes on");
     assert_eq!(program.stop().code(), Some(0));
@@ -50,7 +46,10 @@ fn a_port_in_use_is_refused_without_a_trace() {
     let address = taken.local_addr().unwrap().to_string();
     let arguments = ["up", "--listen", &address, "--data-dir", "data"];
     let said = refusal(&mut my_pay(folder.path(), &arguments));
-    expect![[""]].assert_eq(&said.replace(&address, "ADDRESS"));
+    expect![[r#"
+        my-pay: cannot listen on ADDRESS: Address already in use (os error 98)
+    "#]]
+    .assert_eq(&said.replace(&address, "ADDRESS"));
     assert!(!folder.path().join("data").exists());
 }
 
@@ -58,7 +57,10 @@ fn a_port_in_use_is_refused_without_a_trace() {
 fn an_impossible_data_directory_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("data"), "a file").unwrap();
-    expect![[""]].assert_eq(&refusal(&mut my_pay(folder.path(), &UP)));
+    expect![[r#"
+        my-pay: the data directory data cannot be created: File exists (os error 17)
+    "#]]
+    .assert_eq(&refusal(&mut my_pay(folder.path(), &UP)));
 }
 
 #[test]
@@ -70,7 +72,13 @@ fn databases_of_a_newer_program_are_refused() {
         db.pragma_update(None, "user_version", 99).unwrap();
         refusal(&mut my_pay(folder.path(), &UP))
     });
-    expect![[""]].assert_eq(&said.concat());
+    expect![[r#"
+        my-pay: the account database cannot be opened: data/account.db has schema
+            version 99, but this program knows only up to 1: use the newer program
+        my-pay: the money database cannot be opened: data/money.db has schema version
+            99, but this program knows only up to 1: use the newer program
+    "#]]
+    .assert_eq(&said.concat());
 }
 
 #[test]
@@ -81,5 +89,11 @@ fn files_that_are_no_databases_are_refused() {
         fs::write(folder.path().join("data").join(name), "not a database at all").unwrap();
         refusal(&mut my_pay(folder.path(), &UP))
     });
-    expect![[""]].assert_eq(&said.concat());
+    expect![[r#"
+        my-pay: the account database cannot be opened: the embedded database failed:
+            file is not a database: Error code 26: file is not a database
+        my-pay: the money database cannot be opened: the embedded database failed: file
+            is not a database: Error code 26: file is not a database
+    "#]]
+    .assert_eq(&said.concat());
 }

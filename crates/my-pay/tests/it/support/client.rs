@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{HeaderMap, Method, Request, header::HeaderName};
+use hyper::{HeaderMap, Method, Request, header::{HeaderName, HeaderValue}};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::TokioExecutor,
@@ -64,8 +64,10 @@ impl Client {
 }
 
 impl Call {
+    /// Adds a header; its value need not be ASCII.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        self.headers.append(HeaderName::from_static(name), value);
         self
     }
 
@@ -94,8 +96,8 @@ impl Call {
     /// Sends it, and holds the answer against the specification. An error means that no answer came.
     pub async fn try_send(self) -> Result<Response, Box<dyn std::error::Error + Send + Sync>> {
         let uri = format!("http://{}{}", self.client.address, self.path);
-        let mut request =
-            Request::builder().method(self.method).uri(uri).body(Full::new(self.body))?;
+        let body = Full::new(self.body.clone());
+        let mut request = Request::builder().method(self.method.clone()).uri(uri).body(body)?;
         *request.headers_mut() = self.headers;
         let response = self.client.http.request(request).await?;
         let (parts, body) = response.into_parts();

@@ -5,6 +5,7 @@ pub mod client;
 pub mod person;
 pub mod process;
 pub mod random;
+pub mod snapshot;
 pub mod specification;
 
 use std::time::Duration;
@@ -62,6 +63,11 @@ impl Product {
         self.clock.advance(by);
     }
 
+    /// The services themselves, for calls that do not pass the gateway.
+    pub fn up(&self) -> &Up {
+        &self.up
+    }
+
     /// The data directory.
     pub fn data_dir(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
@@ -73,5 +79,14 @@ impl Product {
         self.up.shut_down().await.unwrap();
         let report = money::store::sqlite::audit(&database).unwrap();
         assert!(report.is_clean(), "{report}");
+    }
+}
+
+/// Asks again until the answer is yes. Panics if it is not within `patience`.
+pub async fn eventually(patience: Duration, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + patience;
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < deadline, "it was not so within {patience:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

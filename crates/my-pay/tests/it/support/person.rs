@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::client::{Call, Client};
+use super::client::{Call, Client, Response};
 
 /// Somebody with an account, logged in, perhaps with a wallet.
 #[derive(Clone)]
@@ -73,6 +73,11 @@ impl Person {
 
     pub fn post(&self, path: &str) -> Call {
         self.call(Method::POST, path)
+    }
+
+    /// Moves money by `deposits`, `withdrawals` or `transfers`.
+    pub async fn move_money(&self, by: &str, key: &str, body: &Value) -> Response {
+        self.post(&format!("/money/v1/{by}")).key(key).json(body).send().await
     }
 
     /// Tops up the wallet.

@@ -1,5 +1,5 @@
-//! Programs as processes of their own: started, waited for, signalled and killed, all in bounded time.
-//! Whatever is still running when its value is dropped is killed, by its id.
+//! Programs as processes of their own: started, waited for, signalled and killed, all in bounded
+//! time. Whatever is still running when its value is dropped is killed, by its id.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::Client;
 
 /// How long anything may take that has no bound of its own. Generous: machines are slow and shared.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A started program, whose output is read all the time, so that it never waits for us.
 pub struct Process {

@@ -168,9 +168,8 @@ impl Document {
             // References lead into the components, so they are compiled along.
             let mut whole = schema.clone();
             whole["components"] = self.json["components"].clone();
-            let options = jsonschema::options()
-                .with_draft(Draft::Draft202012)
-                .should_validate_formats(true);
+            let options =
+                jsonschema::options().with_draft(Draft::Draft202012).should_validate_formats(true);
             Arc::new(options.build(&whole).unwrap())
         });
         Arc::clone(compiled)
