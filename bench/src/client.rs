@@ -1,5 +1,5 @@
-//! The load generator: closed loops over keep-alive connections, as cheap as can be, because it shares
-//! the machine with what it measures. Every answer's status is checked.
+//! The load generator: closed loops over keep-alive connections, as cheap as can be, because it
+//! shares the machine with what it measures. Every answer's status is checked.
 
 use std::{
     fmt,

@@ -1,6 +1,10 @@
-//! Start and rest: how soon the program answers, and what it holds in memory when nobody asks anything.
+//! Start and rest: how soon the program answers, and what it holds in memory when nobody asks
+//! anything.
 
-use std::{process::Stdio, time::{Duration, Instant}};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use tokio::{

@@ -1,4 +1,5 @@
-//! The report: medians over the rounds, and each kind of traffic as a ratio to the echo of its round.
+//! The report: medians over the rounds, and each kind of traffic as a ratio to the echo of its
+//! round.
 
 use std::fmt;
 

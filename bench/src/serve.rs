@@ -1,5 +1,5 @@
-//! The product under test: `my-pay up` as it is, with one more route behind its gateway, in a process of
-//! its own. People, tokens and wallets are made by the services themselves.
+//! The product under test: `my-pay up` as it is, with one more route behind its gateway, in a
+//! process of its own. People, tokens and wallets are made by the services themselves.
 
 use std::{net::SocketAddr, path::Path, process::Stdio, sync::Arc};
 
@@ -112,9 +112,9 @@ pub(crate) async fn serve(dir: &Path, settings: &Settings) -> anyhow::Result<()>
     config.account.password_iterations = 1;
     config.account.password_waiting_max = 10_000;
     let echo = Router::new().route("/echo", post(echo)).layer(middleware::from_fn(finish));
-    let route = Route { prefix: "/echo", upstream: Arc::new(InProcess::new(echo, Arc::new(Always))) };
-    let mut terminated =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let route =
+        Route { prefix: "/echo", upstream: Arc::new(InProcess::new(echo, Arc::new(Always))) };
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let up = Up::start_with(&config, Clock::system(), vec![route]).await?;
     seed(&up, settings).await?.write(dir)?;
     crate::say(&up.address().to_string());
@@ -143,8 +143,8 @@ impl Readiness for Always {
     }
 }
 
-/// Every so many wallets belong to a sender with an account and a token; the others to account ids that
-/// only receive.
+/// Every so many wallets belong to a sender with an account and a token; the others to account ids
+/// that only receive.
 async fn seed(up: &Up, settings: &Settings) -> anyhow::Result<Population> {
     let every = settings.wallets / settings.senders.clamp(1, settings.wallets);
     let mut population = Population { senders: Vec::new(), wallets: Vec::new() };
@@ -230,7 +230,10 @@ impl Population {
         let wallets = std::fs::read_to_string(dir.join("wallets"))?;
         Ok(Self {
             senders: senders.lines().map(sender).collect::<anyhow::Result<_>>()?,
-            wallets: wallets.lines().map(|line| Ok(line.parse()?)).collect::<anyhow::Result<_>>()?,
+            wallets: wallets
+                .lines()
+                .map(|line| Ok(line.parse()?))
+                .collect::<anyhow::Result<_>>()?,
         })
     }
 }

@@ -21,7 +21,7 @@ impl Readiness for AccountService {
                 Ok(Err(error)) => (false, error.to_string()),
                 Err(_elapsed) => (false, "does not answer in time".to_owned()),
             };
-            vec![Check { name: "account database", ok, detail }]
+            vec![Check { name: "account.database", ok, detail }]
         })
     }
 }

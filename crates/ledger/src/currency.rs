@@ -6,8 +6,9 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
-/// The active codes of ISO 4217 list one that name money people hold: funds, precious metals, testing
-/// codes and units of account between central banks (X.., CHE, UYI, ...) are left out. Sorted.
+/// The active codes of ISO 4217 list one that name money people hold: funds, precious metals,
+/// testing codes and units of account between central banks (X.., CHE, UYI, ...) are left out.
+/// Sorted.
 const CODES: &[u8] = b"\
 AEDAFNALLAMDAOAARSAUDAWGAZNBAMBBDBDTBHDBIFBMDBNDBOBBRLBSDBTNBWPBYNBZDCADCDFCHFCLPCNYCOPCRCCUPCVECZK\
 DJFDKKDOPDZDEGPERNETBEURFJDFKPGBPGELGHSGIPGMDGNFGTQGYDHKDHNLHTGHUFIDRILSINRIQDIRRISKJMDJODJPYKESKGS\

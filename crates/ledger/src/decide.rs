@@ -34,8 +34,8 @@ pub enum Decision {
     Completed(Box<Posting>),
     /// Money does not move, and the rejection is recorded.
     Failed(Box<Transfer>),
-    /// Money does not move, and nothing is recorded: there is no wallet to record it for, or the key
-    /// belongs to another request.
+    /// Money does not move, and nothing is recorded: there is no wallet to record it for, or the
+    /// key belongs to another request.
     Refused(Rejection),
     /// It was decided before; this is the answer again.
     Replayed(Box<Transfer>),
@@ -106,7 +106,8 @@ fn pair(loaded: &Loaded, command: &Command, own: &Wallet) -> Result<Pair, Reject
     if !debited.account_id.is_system() && debited.balance < amount {
         return Err(Rejection::InsufficientBalance);
     }
-    // The system's side has no lower bound but that of the number, and the upper bound of any wallet.
+    // The system's side has no lower bound but that of the number, and the upper bound of any
+    // wallet.
     let lowered = debited.balance.checked_sub(amount);
     let raised = credited.balance.checked_add(amount).filter(|balance| *balance <= AMOUNT_MAX);
     match (lowered, raised) {

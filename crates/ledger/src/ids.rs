@@ -3,8 +3,8 @@
 /// Largest id of an account, wallet or transaction.
 pub const ID_MAX: i64 = (1 << 53) - 1;
 
-/// Accounts up to this id belong to the system: the other side of deposits and withdrawals. Stripe `n`
-/// of every currency is the wallet of account `n`, counted from 1.
+/// Accounts up to this id belong to the system: the other side of deposits and withdrawals. Stripe
+/// `n` of every currency is the wallet of account `n`, counted from 1.
 pub const SYSTEM_ACCOUNT_MAX: AccountId = AccountId(9_999);
 
 /// An account: a person, or a stripe of the system.

@@ -1,5 +1,5 @@
-//! What a batch of commands needs to know, loaded before the first of them is decided. Decisions change
-//! it in place, so that the next command of the batch sees what the one before it did.
+//! What a batch of commands needs to know, loaded before the first of them is decided. Decisions
+//! change it in place, so that the next command of the batch sees what the one before it did.
 
 use std::collections::{HashMap, HashSet};
 

@@ -22,8 +22,8 @@ pub struct Opening {
     pub now: i64,
 }
 
-/// Opens a wallet. Returns what is new: the wallet, and before it the system's wallet in its currency if
-/// there was none.
+/// Opens a wallet. Returns what is new: the wallet, and before it the system's wallet in its
+/// currency if there was none.
 pub fn open_wallet(
     loaded: &mut Loaded,
     account_id: AccountId,

@@ -1,4 +1,5 @@
-//! Tests of the rules: one table with a row for every rejection, and properties over random commands.
+//! Tests of the rules: one table with a row for every rejection, and properties over random
+//! commands.
 
 #![expect(clippy::cast_possible_wrap, reason = "the numbers of tests are small")]
 

@@ -5,7 +5,8 @@ use crate::{
     WalletId,
 };
 
-/// Every so many transactions, a wallet's history gets a mark by which times and deep pages are found.
+/// Every so many transactions, a wallet's history gets a mark by which times and deep pages are
+/// found.
 pub const MARK_INTERVAL: i64 = 256;
 
 /// What kind of movement a transfer is.
@@ -59,8 +60,8 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// Whether this is what the command asks for, so that it may answer a repetition of it. A wallet
-    /// that the command leaves to us is the one that was found the first time.
+    /// Whether this is what the command asks for, so that it may answer a repetition of it. A
+    /// wallet that the command leaves to us is the one that was found the first time.
     pub fn answers(&self, command: &Command) -> bool {
         let same_wallets = match command.movement {
             Movement::Deposit { wallet } => {

@@ -1,6 +1,6 @@
 //! The money service: wallets, deposits, withdrawals, transfers and their history. `http` speaks to
-//! clients, `engine` commits in groups what the ledger decides, `store` keeps it. It knows accounts by
-//! their ids only, and names no other service.
+//! clients, `engine` commits in groups what the ledger decides, `store` keeps it. It knows accounts
+//! by their ids only, and names no other service.
 
 mod engine;
 mod http;
@@ -93,8 +93,8 @@ impl MoneyService {
         Arc::new(self.state.clone())
     }
 
-    /// Waits for the end, after the signal to shut down: everything queued is answered and the database
-    /// is closed.
+    /// Waits for the end, after the signal to shut down: everything queued is answered and the
+    /// database is closed.
     pub async fn join(self) {
         let Self { state, threads, follower } = self;
         if follower.await.is_err() {

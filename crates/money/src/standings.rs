@@ -1,5 +1,6 @@
-//! Follows the account feed, so that a suspended or closed account neither sends nor receives. The place
-//! in the feed is committed with its effect: after a crash the follower goes on where the money stands.
+//! Follows the account feed, so that a suspended or closed account neither sends nor receives. The
+//! place in the feed is committed with its effect: after a crash the follower goes on where the
+//! money stands.
 
 use std::{sync::Arc, time::Duration};
 

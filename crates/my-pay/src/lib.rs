@@ -1,5 +1,5 @@
-//! The wiring: configuration, and the services put together as they run. The program in main.rs and the
-//! tests both start what is here.
+//! The wiring: configuration, and the services put together as they run. The program in main.rs and
+//! the tests both start what is here.
 
 pub mod config;
 pub mod data_dir;

@@ -1,5 +1,5 @@
-//! The program: flags and subcommands. It decides nothing; it loads the configuration, starts what the
-//! library wires together, and turns errors into one clear line.
+//! The program: flags and subcommands. It decides nothing; it loads the configuration, starts what
+//! the library wires together, and turns errors into one clear line.
 
 use std::{path::PathBuf, process::ExitCode};
 

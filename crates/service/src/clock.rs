@@ -1,5 +1,5 @@
-//! Time, as an argument: a [`Clock`] is the machine's, or one that a test holds and moves. Nothing else
-//! in the workspace reads the time of day.
+//! Time, as an argument: a [`Clock`] is the machine's, or one that a test holds and moves. Nothing
+//! else in the workspace reads the time of day.
 
 use std::{
     fmt,

@@ -46,6 +46,10 @@ pub(crate) fn module_comment(path: &str, text: &str) -> Vec<Finding> {
 
 /// rustfmt leaves comments and strings as long as they are.
 pub(crate) fn columns(path: &str, text: &str) -> Vec<Finding> {
+    // A snapshot in a test is as wide as what it shows.
+    if is_test(path) {
+        return Vec::new();
+    }
     if !has_extension(path, "rs") {
         return Vec::new();
     }

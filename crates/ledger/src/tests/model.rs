@@ -1,4 +1,5 @@
-//! Random command sequences against a model that is too simple to be wrong: a map from wallet to balance.
+//! Random command sequences against a model that is too simple to be wrong: a map from wallet to
+//! balance.
 
 use std::collections::HashMap;
 

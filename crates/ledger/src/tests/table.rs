@@ -1,5 +1,5 @@
-//! A row for every rejection, in order of precedence; each row's command breaks its own rule and, where
-//! that is possible, every rule listed after it.
+//! A row for every rejection, in order of precedence; each row's command breaks its own rule and,
+//! where that is possible, every rule listed after it.
 
 use super::{command, freeze, open, stamp};
 use crate::{

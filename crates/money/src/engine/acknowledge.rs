@@ -1,5 +1,6 @@
-//! Answers, once the disk has confirmed. It runs on a thread of its own, so that a lane decides the next
-//! batch while the disk is busy with the last one; whatever was committed meanwhile shares one flush.
+//! Answers, once the disk has confirmed. It runs on a thread of its own, so that a lane decides the
+//! next batch while the disk is busy with the last one; whatever was committed meanwhile shares one
+//! flush.
 
 use std::sync::Arc;
 
@@ -36,9 +37,8 @@ pub(super) fn acknowledge<F: Flush>(
         while let Ok(next) = committed.try_recv() {
             group.push(next);
         }
-        let flushed = flusher.flush();
-        if let Err(error) = &flushed {
-            tracing::error!(error = %chain(error), "the disk refused; no more money is moved");
+        if let Err(error) = flusher.flush() {
+            tracing::error!(error = %chain(&error), "the disk refused; no more money is moved");
             durability.fail();
         }
         let newest = group.last().map_or(0, |batch| batch.commit);
@@ -57,14 +57,18 @@ pub(super) fn acknowledge<F: Flush>(
 
 impl Committed {
     fn answer(self, failed: bool) {
-        match self.answers {
+        let error = match self.answers {
             Ok(answers) if !failed => {
                 for (job, done) in self.jobs.into_iter().zip(answers) {
                     job.answer(Ok(done));
                 }
+                return;
             }
-            Ok(_) => self.jobs.into_iter().for_each(|job| job.answer(Err(EngineError::OutcomeUnknown))),
-            Err(error) => self.jobs.into_iter().for_each(|job| job.answer(Err(error))),
+            Ok(_) => EngineError::OutcomeUnknown,
+            Err(error) => error,
+        };
+        for job in self.jobs {
+            job.answer(Err(error));
         }
     }
 }

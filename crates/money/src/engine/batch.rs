@@ -57,7 +57,8 @@ pub(super) struct Supplies<'a> {
     pub(super) transaction_ids: &'a mut IdBlock,
 }
 
-/// Decides the jobs in order. Returns what to write, without the changed wallets, and what to answer.
+/// Decides the jobs in order. Returns what to write, without the changed wallets, and what to
+/// answer.
 pub(super) fn decide_all(
     loaded: &mut Loaded,
     jobs: &[Job],

@@ -1,5 +1,5 @@
-//! What is committed, and what of it is on disk. A commit is visible to readers a moment before the disk
-//! confirms it; nobody outside may learn of it earlier than that.
+//! What is committed, and what of it is on disk. A commit is visible to readers a moment before the
+//! disk confirms it; nobody outside may learn of it earlier than that.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

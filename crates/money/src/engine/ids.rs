@@ -52,8 +52,9 @@ impl IdBlock {
     }
 }
 
-/// Makes the transfer ids of one batch: UUIDv7 with a counter in the twelve bits after the time (RFC
-/// 9562, section 6.2, method 1), so that within a batch too they grow and the database appends.
+/// Makes the transfer ids of one batch: UUIDv7 with a counter in the twelve bits after the time
+/// (RFC 9562, section 6.2, method 1), so that within a batch too they grow and the database
+/// appends.
 #[derive(Debug)]
 pub(super) struct TransferIds {
     millis: u64,

@@ -1,5 +1,6 @@
-//! A lane: one writer, one batch after the other. It never waits to fill a batch, so an idle service
-//! answers after one commit, and a busy one puts into a commit all that arrived during the one before.
+//! A lane: one writer, one batch after the other. It never waits to fill a batch, so an idle
+//! service answers after one commit, and a busy one puts into a commit all that arrived during the
+//! one before.
 
 use std::sync::Arc;
 

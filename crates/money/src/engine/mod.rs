@@ -1,6 +1,6 @@
-//! The engine turns many concurrent requests into few durable commits (group commit). A request puts a
-//! job on a bounded queue and awaits its answer; a lane takes what is waiting, decides all of it over
-//! one load, commits once, and only then answers.
+//! The engine turns many concurrent requests into few durable commits (group commit). A request
+//! puts a job on a bounded queue and awaits its answer; a lane takes what is waiting, decides all
+//! of it over one load, commits once, and only then answers.
 
 mod acknowledge;
 mod batch;
@@ -18,8 +18,8 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-pub use self::job::{Answer, EngineError};
 pub(crate) use self::durability::Durability;
+pub use self::job::{Answer, EngineError};
 use self::{
     acknowledge::{COMMITTED_MAX, acknowledge},
     job::Job,
@@ -63,8 +63,8 @@ const STRIPE: AccountId = AccountId(1);
 const RESTART_PAUSE: Duration = Duration::from_millis(50);
 
 impl Engine {
-    /// Starts the lane and whoever answers for it, each on a thread of its own, where they may block.
-    /// Must be called inside a tokio runtime, in which the answers are given.
+    /// Starts the lane and whoever answers for it, each on a thread of its own, where they may
+    /// block. Must be called inside a tokio runtime, in which the answers are given.
     pub fn start<S: LaneStore + 'static>(
         store: S,
         config: EngineConfig,
@@ -138,8 +138,8 @@ impl EngineThreads {
     }
 }
 
-/// Runs the lane until shutdown. A panic costs the batch in which it struck, whose callers learn that
-/// their outcome is unknown; the queue and everyone behind it go on.
+/// Runs the lane until shutdown. A panic costs the batch in which it struck, whose callers learn
+/// that their outcome is unknown; the queue and everyone behind it go on.
 fn run_lane<S: LaneStore>(mut lane: Lane<S>, shutdown: &Shutdown) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -147,13 +147,11 @@ fn run_lane<S: LaneStore>(mut lane: Lane<S>, shutdown: &Shutdown) {
         .expect("a runtime without I/O needs nothing that could be missing");
     loop {
         let run = AssertUnwindSafe(|| runtime.block_on(lane.run(shutdown.clone())));
-        match std::panic::catch_unwind(run) {
-            Ok(()) => return,
-            Err(_) => {
-                tracing::error!("the money lane panicked and starts anew");
-                thread::sleep(RESTART_PAUSE);
-            }
+        if std::panic::catch_unwind(run).is_ok() {
+            return;
         }
+        tracing::error!("the money lane panicked and starts anew");
+        thread::sleep(RESTART_PAUSE);
     }
 }
 

@@ -205,7 +205,7 @@ async fn a_panic_costs_its_batch_and_nothing_else() {
 #[tokio::test]
 async fn a_full_queue_refuses_at_once() {
     // The lane's thread never gets a turn: the queue is filled from a channel of our own.
-    let (queue, _jobs) = tokio::sync::mpsc::channel(1);
+    let (queue, jobs) = tokio::sync::mpsc::channel(1);
     let engine = Engine { queue, durability: Arc::new(Durability::new()) };
     let world = World::new(EngineConfig::default());
     let wallet = world.open(10_001).await;
@@ -217,7 +217,7 @@ async fn a_full_queue_refuses_at_once() {
     }
     let refused = engine.move_money(deposit(&wallet, "b")).await;
     assert_eq!(refused, Err(EngineError::Overloaded));
-    drop(_jobs);
+    drop(jobs);
     assert_eq!(first.await.unwrap(), Err(EngineError::OutcomeUnknown));
     world.end(0).await;
 }

@@ -1,6 +1,6 @@
-//! The `Idempotency-Key` header, as the IETF draft `draft-ietf-httpapi-idempotency-key-header` has it: a
-//! structured-field string in quotes. The same characters without quotes are accepted too, as most
-//! clients send them, and name the same key.
+//! The `Idempotency-Key` header, as the IETF draft `draft-ietf-httpapi-idempotency-key-header` has
+//! it: a structured-field string in quotes. The same characters without quotes are accepted too, as
+//! most clients send them, and name the same key.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use service::http::problem::Problem;
@@ -31,7 +31,8 @@ impl<S: Sync> FromRequestParts<S> for KeyHeader {
     }
 }
 
-/// Reads a key from its header: quoted, with `\"` and `\\` escaped (RFC 8941, section 3.3.3), or bare.
+/// Reads a key from its header: quoted, with `\"` and `\\` escaped (RFC 8941, section 3.3.3), or
+/// bare.
 fn read_key(value: &[u8]) -> Result<String, Problem> {
     let text = std::str::from_utf8(value)
         .ok()

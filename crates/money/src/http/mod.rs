@@ -25,12 +25,14 @@ use crate::State;
         title = "my-pay money service",
         description = "Wallets, deposits, withdrawals, transfers and their history.\n\n\
             Amounts are integers in the minor unit of the currency (ISO 4217), from 1 to 2^53 - 1. \
-            Times are RFC 3339 in UTC. Errors are RFC 9457 problem details with a stable `code`.\n\n\
+            Times are RFC 3339 in UTC. Errors are RFC 9457 problem details with a stable \
+            `code`.\n\n\
             **Idempotency.** Every POST that moves money needs an `Idempotency-Key`. The same key \
             with the same request gets the first answer again, with `Idempotency-Replayed: true`, \
             and moves nothing; with another request it is refused. After `outcome_unknown`, or no \
             answer at all, send the same request with the same key, or ask \
-            `GET /money/v1/transfers?idempotencyKey=...`. Keys that grow with time (UUIDv7) are the \
+            `GET /money/v1/transfers?idempotencyKey=...`. Keys that grow with time (UUIDv7) are \
+            the \
             fastest.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),

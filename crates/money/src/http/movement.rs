@@ -1,4 +1,5 @@
-//! What deposits, withdrawals and transfers share: their fields, and how the engine's answer is told.
+//! What deposits, withdrawals and transfers share: their fields, and how the engine's answer is
+//! told.
 
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header::LOCATION},

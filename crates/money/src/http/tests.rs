@@ -1,5 +1,5 @@
-//! The golden file keeps the code and the published specification equal; the catalogue keeps the ledger's
-//! codes and the problems equal. The API itself is tested through the gateway, over TCP.
+//! The golden file keeps the code and the published specification equal; the catalogue keeps the
+//! ledger's codes and the problems equal. The API itself is tested through the gateway, over TCP.
 
 use expect_test::expect_file;
 use ledger::Rejection;

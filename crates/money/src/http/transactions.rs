@@ -44,13 +44,13 @@ impl FromFields for ListRequest {
         let to = fields.optional_time("to");
         let cursor = match cursor? {
             None => None,
-            Some(text) => match read_id(&text) {
-                Ok(id) => Some(TransactionId(id)),
-                Err(_) => {
+            Some(text) => {
+                let id = read_id(&text).ok();
+                if id.is_none() {
                     fields.fail("cursor", INVALID_CURSOR.0, INVALID_CURSOR.1);
-                    None
                 }
-            },
+                id.map(TransactionId)
+            }
         };
         Some(Self {
             wallet_id: wallet_id?.map(WalletId),

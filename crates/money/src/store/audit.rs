@@ -1,4 +1,5 @@
-//! The audit: whether the books add up, from the rows alone. It trusts nothing that the engine believes.
+//! The audit: whether the books add up, from the rows alone. It trusts nothing that the engine
+//! believes.
 
 use std::fmt;
 

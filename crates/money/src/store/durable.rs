@@ -1,5 +1,5 @@
-//! Reads that tell only what is on disk: each waits, after it has read, for the commits that it may have
-//! seen. When nothing is being written that is at once.
+//! Reads that tell only what is on disk: each waits, after it has read, for the commits that it may
+//! have seen. When nothing is being written that is at once.
 
 use std::sync::Arc;
 

@@ -70,15 +70,15 @@ pub struct Effects<'a> {
     pub feed_sequence: Option<i64>,
 }
 
-/// Makes commits durable, beside the writer and not in its way. A database whose commits are durable by
-/// themselves has nothing left to do here.
+/// Makes commits durable, beside the writer and not in its way. A database whose commits are
+/// durable by themselves has nothing left to do here.
 pub trait Flush: Send {
     /// Returns when all that was committed before the call is on disk. May block.
     fn flush(&mut self) -> Result<(), StoreError>;
 }
 
-/// One writer's connection. Calls come in the order begin, load, persist, commit; after an error the
-/// transaction is rolled back by the next `begin`, or by the database when the connection ends.
+/// One writer's connection. Calls come in the order begin, load, persist, commit; after an error
+/// the transaction is rolled back by the next `begin`, or by the database when the connection ends.
 pub trait LaneStore: Send {
     /// Makes this connection's commits durable.
     type Flusher: Flush + 'static;
@@ -86,8 +86,8 @@ pub trait LaneStore: Send {
     /// The flusher, for a thread of its own.
     fn flusher(&self) -> std::io::Result<Self::Flusher>;
 
-    /// Reserves `count` ids, in a transaction of its own, and returns the first. Ids may be lost, never
-    /// given twice.
+    /// Reserves `count` ids, in a transaction of its own, and returns the first. Ids may be lost,
+    /// never given twice.
     fn reserve_ids(
         &mut self,
         kind: IdKind,
@@ -188,4 +188,6 @@ pub trait Reads: Send + Sync {
 }
 
 #[cfg(test)]
-mod conformance;
+mod tests {
+    pub(crate) mod conformance;
+}

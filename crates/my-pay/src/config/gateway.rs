@@ -41,7 +41,8 @@ pub struct GatewayConfig {
     #[config(env = "MY_PAY_GATEWAY_TOKEN_REQUESTS_BURST", default = 100)]
     pub token_requests_burst: u32,
 
-    /// How long a valid token is taken for valid without asking again. Revocations take effect at once.
+    /// How long a valid token is taken for valid without asking again. Revocations take effect at
+    /// once.
     #[config(env = "MY_PAY_GATEWAY_INTROSPECTION_CACHE_LIFE_MS", default = 5_000)]
     pub introspection_cache_life_ms: u64,
 

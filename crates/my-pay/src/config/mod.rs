@@ -1,6 +1,6 @@
-//! The program's configuration: from flags, then variables, then the file, then defaults. Unknown keys
-//! and bad values are refused before anything starts. Each section's file documents its settings, and
-//! the reference in docs/configuration.toml is generated from that documentation.
+//! The program's configuration: from flags, then variables, then the file, then defaults. Unknown
+//! keys and bad values are refused before anything starts. Each section's file documents its
+//! settings, and the reference in docs/configuration.toml is generated from that documentation.
 
 mod account;
 mod gateway;
@@ -32,8 +32,8 @@ pub struct Config {
     #[config(env = "MY_PAY_LISTEN", default = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Folder of the embedded databases. Created if it is not there, for its owner only. One process
-    /// at a time may use it.
+    /// Folder of the embedded databases. Created if it is not there, for its owner only. One
+    /// process at a time may use it.
     #[config(env = "MY_PAY_DATA_DIR", default = "my-pay-data")]
     pub data_dir: PathBuf,
 
@@ -90,7 +90,8 @@ pub enum Switch {
 /// The settings that have a flag.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Flags {
-    /// Address and port that clients connect to [variable: `MY_PAY_LISTEN`] [default: 127.0.0.1:8080]
+    /// Address and port that clients connect to [variable: `MY_PAY_LISTEN`] [default:
+    /// 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
 

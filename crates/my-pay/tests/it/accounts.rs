@@ -1,5 +1,5 @@
-//! Registering, and looking after an account. Others' accounts are in security.rs, suspended and closed
-//! ones in suspension.rs, bad input in `bad_input.rs`.
+//! Registering, and looking after an account. Others' accounts are in security.rs, suspended and
+//! closed ones in suspension.rs, bad input in `bad_input.rs`.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Bad input of every kind, on every call that takes any: a status, a code, and each bad field of it.
+//! Bad input of every kind, on every call that takes any: a status, a code, and each bad field of
+//! it.
 
 use expect_test::{Expect, expect};
 use hyper::Method;
@@ -79,7 +80,18 @@ async fn a_body_that_is_no_json_object_is_refused_whole() {
         }
     }
     let call = ann.post("/money/v1/deposits").key("key").header("content-type", "application/json");
-    call.body("{\"summary\": \"\u{e9}\", \"amount\": ").send().await.check(&expect![[r""]]);
+    call.body("{\"summary\": \"\u{e9}\", \"amount\": ").send().await.check(&expect![[r#"
+        400
+        {
+          "code": "malformed_json",
+          "detail": "The body cannot be read: EOF while parsing a value at line 1 column 28.",
+          "instance": "/money/v1/deposits",
+          "requestId": "<uuid>",
+          "status": 400,
+          "title": "The body is not valid JSON",
+          "type": "urn:my-pay:problem:malformed_json"
+        }
+    "#]]);
     assert_eq!(ann.balance().await, 0);
     product.stop().await;
 }
@@ -112,11 +124,23 @@ async fn a_body_of_another_type_or_size_is_refused() {
         assert_eq!(call.send().await.brief(), "413 content_too_large", "{}", target.path);
     }
     let call = ann.post("/money/v1/deposits").key("key").header("content-type", "text/plain");
-    call.body("{\"amount\": 1}").send().await.check(&expect![[r""]]);
+    call.body("{\"amount\": 1}").send().await.check(&expect![[r#"
+        415
+        {
+          "code": "unsupported_media_type",
+          "detail": "Send `Content-Type: application/json`.",
+          "instance": "/money/v1/deposits",
+          "requestId": "<uuid>",
+          "status": 415,
+          "title": "The body must be application/json",
+          "type": "urn:my-pay:problem:unsupported_media_type"
+        }
+    "#]]);
     // How JSON may be called, and as much of it as is allowed.
     for content_type in ["APPLICATION/JSON", "application/json;charset=UTF-8"] {
         let call = ann.post("/money/v1/deposits").key("key").header("content-type", content_type);
-        let body = format!("{:<1$}", r#"{"amount": 1}"#, 64 * 1024);
+        let body = r#"{"amount": 1}"#;
+        let body = format!("{body}{}", " ".repeat(64 * 1024 - body.len()));
         assert_eq!(call.body(body).send().await.status, 201, "{content_type}");
     }
     assert_eq!(ann.balance().await, 1);
@@ -124,7 +148,7 @@ async fn a_body_of_another_type_or_size_is_refused() {
 }
 
 /// Sends each body, and writes what it is answered below it.
-async fn check(method: &Method, person: &Person, path: &str, bodies: &[&str], expected: Expect) {
+async fn check(method: &Method, person: &Person, path: &str, bodies: &[&str], expected: &Expect) {
     let mut text = String::new();
     for body in bodies {
         let call = person.call(method.clone(), path).key("key");
@@ -159,7 +183,45 @@ async fn every_field_of_an_account_has_its_rules() {
         r#"{"name": "A", "email": "a@b.co", "password": "correct horse", "id": 1, "isValid": true}"#,
         r#"{"Name": "A", "email": "a@b.co", "password": "correct horse"}"#,
     ];
-    check(&Method::POST, &ann, path, &bodies, expect![[r""]]).await;
+    let expected = expect![[r#"
+        {}
+            400 invalid_request name:required email:required password:required
+        {"name": null, "email": null, "password": null}
+            400 invalid_request name:required email:required password:required
+        {"name": 1, "email": true, "password": {}}
+            400 invalid_request name:wrong_type email:wrong_type password:wrong_type
+        {"name": "", "email": "", "password": ""}
+            400 invalid_request name:too_short email:too_short password:too_short
+        {"name": "  ", "email": "a@b.co", "password": "correct horse"}
+            400 invalid_request name:too_short
+        {"name": "A\u0000", "email": "a\u0001@b.co", "password": "correct\nhorse"}
+            400 invalid_request name:control_character email:control_character password:control_character
+        {"name": "A\u202e", "email": "a@b.co", "password": "correct horse"}
+            400 invalid_request name:control_character
+        {"name": "A\ud800", "email": "a@b.co", "password": "correct horse"}
+            400 invalid_request name:invalid_text
+        {"name": "A", "email": "a", "password": "correct horse"}
+            400 invalid_request email:too_short
+        {"name": "A", "email": "not an email", "password": "correct horse"}
+            400 invalid_request email:invalid_email
+        {"name": "A", "email": "a@localhost", "password": "correct horse"}
+            400 invalid_request email:invalid_email
+        {"name": "A", "email": "A <a@b.co>", "password": "correct horse"}
+            400 invalid_request email:invalid_email
+        {"name": "A", "email": "a@b.co", "password": "7 chars"}
+            400 invalid_request password:too_short
+        {"name": "A", "email": "a@b.co", "password": "PassWord"}
+            400 invalid_request password:too_common
+        {"name": "A", "email": "ada@b.co", "password": "ADA@b.co"}
+            400 invalid_request password:equals_email
+        {"name": "Ada Lovelace", "email": "a@b.co", "password": "ada lovelace"}
+            400 invalid_request password:equals_name
+        {"name": "A", "email": "a@b.co", "password": "correct horse", "id": 1, "isValid": true}
+            400 invalid_request id:unknown_field isValid:unknown_field
+        {"Name": "A", "email": "a@b.co", "password": "correct horse"}
+            400 invalid_request name:required Name:unknown_field
+    "#]];
+    check(&Method::POST, &ann, path, &bodies, &expected).await;
 
     let long = |name: usize, email: usize, password: usize| {
         json!({
@@ -180,7 +242,19 @@ async fn every_field_of_an_account_has_its_rules() {
         r#"{"name": "A\u0007", "email": "a@b", "isValid": null}"#,
         r#"{"name": "A", "email": "a@b.co", "isValid": true, "password": "correct horse"}"#,
     ];
-    check(&Method::PUT, &ann, &path, &bodies, expect![[r""]]).await;
+    let expected = expect![[r#"
+        {}
+            400 invalid_request name:required email:required isValid:required
+        {"name": 1, "email": 1, "isValid": 1}
+            400 invalid_request name:wrong_type email:wrong_type isValid:wrong_type
+        {"name": "", "email": "x", "isValid": "true"}
+            400 invalid_request name:too_short email:too_short isValid:wrong_type
+        {"name": "A\u0007", "email": "a@b", "isValid": null}
+            400 invalid_request name:control_character email:invalid_email isValid:required
+        {"name": "A", "email": "a@b.co", "isValid": true, "password": "correct horse"}
+            400 invalid_request password:unknown_field
+    "#]];
+    check(&Method::PUT, &ann, &path, &bodies, &expected).await;
     product.stop().await;
 }
 
@@ -195,7 +269,19 @@ async fn every_field_of_a_login_has_its_rules() {
         r#"{"email": "a\u0000", "password": "\u0000"}"#,
         r#"{"email": "a@b.co", "password": "correct horse", "remember": true}"#,
     ];
-    check(&Method::POST, &ann, "/accounts/v1/auths", &bodies, expect![[r""]]).await;
+    let expected = expect![[r#"
+        {}
+            400 invalid_request email:required password:required
+        {"email": 1, "password": 1}
+            400 invalid_request email:wrong_type password:wrong_type
+        {"email": "", "password": ""}
+            400 invalid_request email:too_short password:too_short
+        {"email": "a\u0000", "password": "\u0000"}
+            400 invalid_request email:control_character password:control_character
+        {"email": "a@b.co", "password": "correct horse", "remember": true}
+            400 invalid_request remember:unknown_field
+    "#]];
+    check(&Method::POST, &ann, "/accounts/v1/auths", &bodies, &expected).await;
     let bodies = [
         "{}",
         r#"{"refreshToken": null}"#,
@@ -205,7 +291,23 @@ async fn every_field_of_a_login_has_its_rules() {
         r#"{"refreshToken": "mpr_x", "accessToken": "mpa_x"}"#,
         r#"{"refresh_token": "mpr_x"}"#,
     ];
-    check(&Method::POST, &ann, "/accounts/v1/auths/refresh", &bodies, expect![[r""]]).await;
+    let expected = expect![[r#"
+        {}
+            400 invalid_request refreshToken:required
+        {"refreshToken": null}
+            400 invalid_request refreshToken:required
+        {"refreshToken": 7}
+            400 invalid_request refreshToken:wrong_type
+        {"refreshToken": ""}
+            400 invalid_request refreshToken:too_short
+        {"refreshToken": "mpr_\n"}
+            400 invalid_request refreshToken:control_character
+        {"refreshToken": "mpr_x", "accessToken": "mpa_x"}
+            400 invalid_request accessToken:unknown_field
+        {"refresh_token": "mpr_x"}
+            400 invalid_request refreshToken:required refresh_token:unknown_field
+    "#]];
+    check(&Method::POST, &ann, "/accounts/v1/auths/refresh", &bodies, &expected).await;
     let long = json!({"email": "é".repeat(255), "password": "é".repeat(129)});
     let refused = ann.post("/accounts/v1/auths").json(&long).send().await;
     assert_eq!(refused.brief(), "400 invalid_request email:too_long password:too_long");
@@ -231,7 +333,29 @@ async fn every_field_of_a_wallet_has_its_rules() {
         r#"{"currency": "KRW", "balance": 1000000}"#,
         r#"{"accountId": 10002}"#,
     ];
-    check(&Method::POST, &ann, "/money/v1/wallets", &bodies, expect![[r""]]).await;
+    let expected = expect![[r#"
+        {"currency": 410}
+            400 invalid_request currency:wrong_type
+        {"currency": ""}
+            400 invalid_request currency:too_short
+        {"currency": "won"}
+            400 invalid_request currency:unknown_currency
+        {"currency": "krw"}
+            400 invalid_request currency:unknown_currency
+        {"currency": "XXX"}
+            400 invalid_request currency:unknown_currency
+        {"currency": "KRWX"}
+            400 invalid_request currency:too_long
+        {"currency": "₩₩₩"}
+            400 invalid_request currency:unknown_currency
+        {"currency": "K\u0000W"}
+            400 invalid_request currency:control_character
+        {"currency": "KRW", "balance": 1000000}
+            400 invalid_request balance:unknown_field
+        {"accountId": 10002}
+            400 invalid_request accountId:unknown_field
+    "#]];
+    check(&Method::POST, &ann, "/money/v1/wallets", &bodies, &expected).await;
     product.stop().await;
 }
 
@@ -267,8 +391,61 @@ async fn every_field_of_a_movement_has_its_rules() {
         r#"{"amount": 1, "currency": "KRW", "balance": 1, "Summary": "x"}"#,
         r#"{"amount": "x", "summary": 1, "walletId": -1, "status": "completed"}"#,
     ];
-    let expected = expect![[r""]];
-    check(&Method::POST, &ann, "/money/v1/deposits", &bodies, expected).await;
+    let expected = expect![[r#"
+        {}
+            400 invalid_request amount:required
+        {"amount": null}
+            400 invalid_request amount:required
+        {"amount": 0}
+            400 invalid_request amount:out_of_range
+        {"amount": -1}
+            400 invalid_request amount:out_of_range
+        {"amount": -0}
+            400 invalid_request amount:out_of_range
+        {"amount": 1.0}
+            400 invalid_request amount:not_an_integer
+        {"amount": 1.5}
+            400 invalid_request amount:not_an_integer
+        {"amount": 1e3}
+            400 invalid_request amount:not_an_integer
+        {"amount": 1E400}
+            400 invalid_request amount:not_an_integer
+        {"amount": "1"}
+            400 invalid_request amount:wrong_type
+        {"amount": true}
+            400 invalid_request amount:wrong_type
+        {"amount": [1]}
+            400 invalid_request amount:wrong_type
+        {"amount": 9007199254740992}
+            400 invalid_request amount:out_of_range
+        {"amount": 9223372036854775808}
+            400 invalid_request amount:out_of_range
+        {"amount": 99999999999999999999999999999999}
+            400 invalid_request amount:out_of_range
+        {"amount": 1, "summary": ""}
+            400 invalid_request summary:too_short
+        {"amount": 1, "summary": 1}
+            400 invalid_request summary:wrong_type
+        {"amount": 1, "summary": "a\u0000b"}
+            400 invalid_request summary:control_character
+        {"amount": 1, "summary": "a\u202eb"}
+            400 invalid_request summary:control_character
+        {"amount": 1, "summary": "\udc00"}
+            400 invalid_request summary:invalid_text
+        {"amount": 1, "walletId": 0}
+            400 invalid_request walletId:out_of_range
+        {"amount": 1, "walletId": "1"}
+            400 invalid_request walletId:wrong_type
+        {"amount": 1, "walletId": 1.0}
+            400 invalid_request walletId:not_an_integer
+        {"amount": 1, "walletId": 9007199254740992}
+            400 invalid_request walletId:out_of_range
+        {"amount": 1, "currency": "KRW", "balance": 1, "Summary": "x"}
+            400 invalid_request currency:unknown_field balance:unknown_field Summary:unknown_field
+        {"amount": "x", "summary": 1, "walletId": -1, "status": "completed"}
+            400 invalid_request walletId:out_of_range amount:wrong_type summary:wrong_type status:unknown_field
+    "#]];
+    check(&Method::POST, &ann, "/money/v1/deposits", &bodies, &expected).await;
     // The others read the same fields in the same way.
     for by in ["withdrawals", "transfers"] {
         for body in bodies {
@@ -296,7 +473,25 @@ async fn every_field_of_a_movement_has_its_rules() {
         r#"{"amount": 1, "receiverWalletId": 9007199254740992}"#,
         r#"{"receiverWalletId": "x", "walletId": "x", "amount": "x", "summary": 1, "x": 1}"#,
     ];
-    check(&Method::POST, &ann, "/money/v1/transfers", &bodies, expect![[r""]]).await;
+    let expected = expect![[r#"
+        {"amount": 1}
+            400 invalid_request receiverWalletId:required
+        {"amount": 1, "receiverWalletId": null}
+            400 invalid_request receiverWalletId:required
+        {"amount": 1, "receiverWalletId": 0}
+            400 invalid_request receiverWalletId:out_of_range
+        {"amount": 1, "receiverWalletId": -7}
+            400 invalid_request receiverWalletId:out_of_range
+        {"amount": 1, "receiverWalletId": 1.5}
+            400 invalid_request receiverWalletId:not_an_integer
+        {"amount": 1, "receiverWalletId": "1"}
+            400 invalid_request receiverWalletId:wrong_type
+        {"amount": 1, "receiverWalletId": 9007199254740992}
+            400 invalid_request receiverWalletId:out_of_range
+        {"receiverWalletId": "x", "walletId": "x", "amount": "x", "summary": 1, "x": 1}
+            400 invalid_request receiverWalletId:wrong_type walletId:wrong_type amount:wrong_type summary:wrong_type x:unknown_field
+    "#]];
+    check(&Method::POST, &ann, "/money/v1/transfers", &bodies, &expected).await;
     let long = json!({"amount": 1, "summary": "é".repeat(201)});
     let refused = ann.move_money("deposits", "key", &long).await;
     assert_eq!(refused.brief(), "400 invalid_request summary:too_long");
@@ -337,7 +532,18 @@ async fn every_call_that_moves_money_needs_a_key_that_is_one() {
         }
     }
     let missing = ann.post("/money/v1/deposits").json(&json!({"amount": 1})).send().await;
-    missing.check(&expect![[r""]]);
+    missing.check(&expect![[r#"
+        400
+        {
+          "code": "idempotency_key_missing",
+          "detail": "Send an `Idempotency-Key` header of your choice, one for each movement of money.",
+          "instance": "/money/v1/deposits",
+          "requestId": "<uuid>",
+          "status": 400,
+          "title": "The Idempotency-Key header is required",
+          "type": "urn:my-pay:problem:idempotency_key_missing"
+        }
+    "#]]);
     assert_eq!(ann.balance().await, 0);
     product.stop().await;
 }
@@ -346,7 +552,8 @@ async fn every_call_that_moves_money_needs_a_key_that_is_one() {
 async fn every_parameter_has_its_rules() {
     let product = Product::start().await;
     let ann = ann_with_wallet(&product).await;
-    let bad_ids = ["0", "-1", "+1", "1.0", "01x", "abc", "1e3", "%20", "9007199254740992", "%C3%A9"];
+    let bad_ids =
+        ["0", "-1", "+1", "1.0", "01x", "abc", "1e3", "%20", "9007199254740992", "%C3%A9"];
     for id in bad_ids.into_iter().chain(["99999999999999999999999999"]) {
         let account = format!("/accounts/v1/accounts/{id}");
         let body = json!({"name": "Ann", "email": ann.email, "isValid": true});
@@ -396,7 +603,67 @@ async fn every_parameter_has_its_rules() {
         let refused = ann.get(&format!("/money/v1/{query}")).send().await;
         text += &format!("{query}\n    {}\n", refused.brief());
     }
-    expect![[r""]].assert_eq(&text);
+    let expected = expect![[r#"
+        transactions?limit=0
+            400 invalid_request limit:out_of_range
+        transactions?limit=201
+            400 invalid_request limit:out_of_range
+        transactions?limit=-1
+            400 invalid_request limit:out_of_range
+        transactions?limit=1.5
+            400 invalid_request limit:not_an_integer
+        transactions?limit=
+            400 invalid_request limit:not_an_integer
+        transactions?limit=99999999999999999999
+            400 invalid_request limit:out_of_range
+        transactions?walletId=0
+            400 invalid_request walletId:out_of_range
+        transactions?walletId=x
+            400 invalid_request walletId:not_an_integer
+        transactions?cursor=
+            400 invalid_request cursor:too_short
+        transactions?cursor=x
+            400 invalid_request cursor:invalid_cursor
+        transactions?cursor=-1
+            400 invalid_request cursor:invalid_cursor
+        transactions?cursor=111111111111111111111111111111111
+            400 invalid_request cursor:too_long
+        transactions?from=yesterday
+            400 invalid_request from:invalid_time
+        transactions?from=2027-01-15
+            400 invalid_request from:invalid_time
+        transactions?from=2027-01-15T08:00:00
+            400 invalid_request from:invalid_time
+        transactions?from=2027-02-30T08:00:00Z
+            400 invalid_request from:invalid_time
+        transactions?to=1800000000
+            400 invalid_request to:invalid_time
+        transactions?to=
+            400 invalid_request to:too_short
+        transactions?limit=x&walletId=x&cursor=x&from=x&to=x&page=2
+            400 invalid_request walletId:not_an_integer limit:not_an_integer from:invalid_time to:invalid_time cursor:invalid_cursor page:unknown_field
+        transactions?Limit=1
+            400 invalid_request Limit:unknown_field
+        transactions?limit=1&limit=2
+            400 invalid_request query:repeated_parameter
+        transactions?cursor=%ff
+            400 invalid_request query:invalid_encoding
+        transactions?cursor=%zz
+            400 invalid_request query:invalid_encoding
+        transfers
+            400 invalid_request idempotencyKey:required
+        transfers?idempotencyKey=
+            400 invalid_request idempotencyKey:too_short
+        transfers?idempotencyKey=a%00b
+            400 invalid_request idempotencyKey:control_character
+        transfers?idempotencyKey=a&idempotencyKey=b
+            400 invalid_request query:repeated_parameter
+        transfers?idempotencyKey=a&status=failed
+            400 invalid_request status:unknown_field
+        transfers?idempotency_key=a
+            400 invalid_request idempotencyKey:required idempotency_key:unknown_field
+    "#]];
+    expected.assert_eq(&text);
     let too_long = format!("/money/v1/transfers?idempotencyKey={}", "k".repeat(129));
     let refused = ann.get(&too_long).send().await;
     assert_eq!(refused.brief(), "400 invalid_request idempotencyKey:too_long");
@@ -408,6 +675,39 @@ async fn bad_fields_are_named_and_explained_all_at_once() {
     let product = Product::start().await;
     let ann = ann_with_wallet(&product).await;
     let body = json!({"amount": 1.5, "summary": "a\u{0}", "receiverWalletId": "1", "memo": ""});
-    ann.move_money("transfers", "key", &body).await.check(&expect![[r""]]);
+    ann.move_money("transfers", "key", &body).await.check(&expect![[r#"
+        400
+        {
+          "code": "invalid_request",
+          "detail": "4 fields are invalid: see `errors`.",
+          "errors": [
+            {
+              "code": "wrong_type",
+              "field": "receiverWalletId",
+              "message": "must be a number, without quotes"
+            },
+            {
+              "code": "not_an_integer",
+              "field": "amount",
+              "message": "must be a whole number, without fraction or exponent"
+            },
+            {
+              "code": "control_character",
+              "field": "summary",
+              "message": "must not contain control characters"
+            },
+            {
+              "code": "unknown_field",
+              "field": "memo",
+              "message": "is not a field of this request"
+            }
+          ],
+          "instance": "/money/v1/transfers",
+          "requestId": "<uuid>",
+          "status": 400,
+          "title": "The request has invalid fields",
+          "type": "urn:my-pay:problem:invalid_request"
+        }
+    "#]]);
     product.stop().await;
 }

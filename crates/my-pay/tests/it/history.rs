@@ -42,7 +42,13 @@ async fn each_side_has_its_own_line() {
     let product = Product::start().await;
     let ann = product.person("Ann").await.with_wallet().await;
     let bob = product.person("Bob").await.with_wallet().await;
-    history(&ann, "").await.check(&expect![[r""]]);
+    history(&ann, "").await.check(&expect![[r#"
+        200
+        {
+          "items": [],
+          "nextCursor": null
+        }
+    "#]]);
     ann.deposit(100).await;
     product.advance(Duration::from_secs(60));
     let sent = json!({"receiverWalletId": bob.wallet_id, "amount": 30, "summary": "lunch"});
@@ -51,9 +57,75 @@ async fn each_side_has_its_own_line() {
     let withdrawn = ann.move_money("withdrawals", "w", &json!({"amount": 70})).await;
     assert_eq!(withdrawn.status, 201);
     let seen_by_ann = history(&ann, "").await;
-    seen_by_ann.check(&expect![[r""]]);
+    seen_by_ann.check(&expect![[r#"
+        200
+        {
+          "items": [
+            {
+              "amount": 70,
+              "balanceAfter": 0,
+              "createdAt": "2027-01-15T08:02:00.000000Z",
+              "direction": "debit",
+              "id": 5,
+              "receiverWalletId": null,
+              "status": "completed",
+              "summary": null,
+              "transferId": "<uuid>",
+              "type": "withdrawal",
+              "walletId": 1
+            },
+            {
+              "amount": 30,
+              "balanceAfter": 70,
+              "createdAt": "2027-01-15T08:01:00.000000Z",
+              "direction": "debit",
+              "id": 3,
+              "receiverWalletId": 3,
+              "status": "completed",
+              "summary": "lunch",
+              "transferId": "<uuid>",
+              "type": "transfer",
+              "walletId": 1
+            },
+            {
+              "amount": 100,
+              "balanceAfter": 100,
+              "createdAt": "2027-01-15T08:00:00.000000Z",
+              "direction": "credit",
+              "id": 2,
+              "receiverWalletId": 1,
+              "status": "completed",
+              "summary": null,
+              "transferId": "<uuid>",
+              "type": "deposit",
+              "walletId": 1
+            }
+          ],
+          "nextCursor": null
+        }
+    "#]]);
     let seen_by_bob = history(&bob, "").await;
-    seen_by_bob.check(&expect![[r""]]);
+    seen_by_bob.check(&expect![[r#"
+        200
+        {
+          "items": [
+            {
+              "amount": 30,
+              "balanceAfter": 30,
+              "createdAt": "2027-01-15T08:01:00.000000Z",
+              "direction": "credit",
+              "id": 4,
+              "receiverWalletId": 3,
+              "status": "completed",
+              "summary": "lunch",
+              "transferId": "<uuid>",
+              "type": "transfer",
+              "walletId": 3
+            }
+          ],
+          "nextCursor": null
+        }
+    "#]]);
     for line in [&seen_by_ann.body["items"][1], &seen_by_bob.body["items"][0]] {
         assert_eq!(line["transferId"], transfer.body["id"]);
     }
@@ -136,7 +208,25 @@ async fn a_cursor_belongs_to_its_wallet() {
     bob.deposit(10).await;
     let page = history(&ann, "?limit=1").await;
     let cursor = page.body["nextCursor"].as_str().unwrap();
-    history(&bob, &format!("?cursor={cursor}")).await.check(&expect![[r""]]);
+    history(&bob, &format!("?cursor={cursor}")).await.check(&expect![[r#"
+        400
+        {
+          "code": "invalid_request",
+          "detail": "One field is invalid: see `errors`.",
+          "errors": [
+            {
+              "code": "invalid_cursor",
+              "field": "cursor",
+              "message": "must be a `nextCursor` of this wallet"
+            }
+          ],
+          "instance": "/money/v1/transactions",
+          "requestId": "<uuid>",
+          "status": 400,
+          "title": "The request has invalid fields",
+          "type": "urn:my-pay:problem:invalid_request"
+        }
+    "#]]);
     let unknown = history(&ann, "?cursor=9007199254740991").await;
     assert_eq!(unknown.brief(), "400 invalid_request cursor:invalid_cursor");
     product.stop().await;

@@ -1,5 +1,5 @@
-//! One `Idempotency-Key`, one movement of money: replays, reuse, spelling, and asking by key. Keys that
-//! are no keys are in `bad_input.rs`, many requests with one key at once in concurrency.rs.
+//! One `Idempotency-Key`, one movement of money: replays, reuse, spelling, and asking by key. Keys
+//! that are no keys are in `bad_input.rs`, many requests with one key at once in concurrency.rs.
 
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -74,7 +74,18 @@ async fn a_key_is_for_one_request() {
         other
     };
     let reused = ann.move_money("transfers", "key", &with("amount", json!(31))).await;
-    reused.check(&expect![[r""]]);
+    reused.check(&expect![[r#"
+        422
+        {
+          "code": "idempotency_key_reused",
+          "detail": "The key was used for another request",
+          "instance": "/money/v1/transfers",
+          "requestId": "<uuid>",
+          "status": 422,
+          "title": "The key was used for another request",
+          "type": "urn:my-pay:problem:idempotency_key_reused"
+        }
+    "#]]);
     for (by, body) in [
         ("transfers", with("summary", json!("dinner"))),
         ("transfers", with("summary", Value::Null)),
@@ -164,6 +175,17 @@ async fn what_became_of_a_request_can_be_asked_by_its_key() {
     assert_eq!(found.body["id"], refused.body["transferId"]);
     assert_eq!(found.body["failureCode"], "insufficient_balance");
 
-    find(&ann, "never").await.check(&expect![[r""]]);
+    find(&ann, "never").await.check(&expect![[r#"
+        404
+        {
+          "code": "transfer_not_found",
+          "detail": "There is no such transfer of this account",
+          "instance": "/money/v1/transfers",
+          "requestId": "<uuid>",
+          "status": 404,
+          "title": "There is no such transfer of this account",
+          "type": "urn:my-pay:problem:transfer_not_found"
+        }
+    "#]]);
     product.stop().await;
 }

@@ -1,15 +1,20 @@
 //! The real thing over TCP: every call, every error, many clients at once, and crashes.
 
-#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its snapshots so")]
 #![expect(unreachable_pub, reason = "in a test binary `pub` marks what its modules share")]
 
 mod support;
 
 mod accounts;
 mod auths;
+mod bad_input;
 mod concurrency;
 mod crash;
 mod docs_page;
+mod edge;
+mod history;
+mod idempotency;
+mod moving_money;
 mod program;
-mod smoke;
+mod security;
+mod suspension;
 mod wallets;

@@ -13,7 +13,22 @@ async fn a_deposit_is_money_from_outside() {
     let ann = product.person("Ann").await.with_wallet().await;
     let body = json!({"amount": 3_000, "summary": " top-up "});
     let made = ann.move_money("deposits", "d", &body).await;
-    made.check(&expect![[r""]]);
+    made.check(&expect![[r#"
+        201
+        location: /money/v1/transfers/<uuid>
+        {
+          "amount": 3000,
+          "balance": 3000,
+          "createdAt": "2027-01-15T08:00:00.000000Z",
+          "currency": "KRW",
+          "id": "<uuid>",
+          "receiverWalletId": 1,
+          "senderWalletId": null,
+          "status": "completed",
+          "summary": "top-up",
+          "type": "deposit"
+        }
+    "#]]);
     let read = ann.get(made.header("location")).send().await;
     assert_eq!((read.status, &read.body), (200, &made.body));
     assert_eq!(ann.balance().await, 3_000);
@@ -27,7 +42,22 @@ async fn a_withdrawal_is_money_to_outside() {
     ann.deposit(3_000).await;
     let body = json!({"walletId": ann.wallet_id, "amount": 3_000});
     let made = ann.move_money("withdrawals", "w", &body).await;
-    made.check(&expect![[r""]]);
+    made.check(&expect![[r#"
+        201
+        location: /money/v1/transfers/<uuid>
+        {
+          "amount": 3000,
+          "balance": 0,
+          "createdAt": "2027-01-15T08:00:00.000000Z",
+          "currency": "KRW",
+          "id": "<uuid>",
+          "receiverWalletId": null,
+          "senderWalletId": 1,
+          "status": "completed",
+          "summary": null,
+          "type": "withdrawal"
+        }
+    "#]]);
     let read = ann.get(made.header("location")).send().await;
     assert_eq!((read.status, &read.body), (200, &made.body));
     assert_eq!(ann.balance().await, 0);
@@ -42,7 +72,22 @@ async fn a_transfer_shows_each_side_its_own_balance() {
     ann.deposit(3_000).await;
     let body = json!({"receiverWalletId": bob.wallet_id, "amount": 1_000, "summary": "점심 🍜"});
     let made = ann.move_money("transfers", "t", &body).await;
-    made.check(&expect![[r""]]);
+    made.check(&expect![[r#"
+        201
+        location: /money/v1/transfers/<uuid>
+        {
+          "amount": 1000,
+          "balance": 2000,
+          "createdAt": "2027-01-15T08:00:00.000000Z",
+          "currency": "KRW",
+          "id": "<uuid>",
+          "receiverWalletId": 3,
+          "senderWalletId": 1,
+          "status": "completed",
+          "summary": "점심 🍜",
+          "type": "transfer"
+        }
+    "#]]);
     let seen_by_ann = ann.get(made.header("location")).send().await;
     assert_eq!((seen_by_ann.status, &seen_by_ann.body), (200, &made.body));
     let seen_by_bob = bob.get(made.header("location")).send().await;
@@ -73,15 +118,42 @@ async fn a_rejection_names_the_failed_transfer() {
     let ann = product.person("Ann").await.with_wallet().await;
     ann.deposit(10).await;
     let refused = ann.move_money("withdrawals", "w", &json!({"amount": 11})).await;
-    refused.check(&expect![[r""]]);
+    refused.check(&expect![[r#"
+        422
+        {
+          "code": "insufficient_balance",
+          "detail": "The wallet holds less than the amount",
+          "instance": "/money/v1/withdrawals",
+          "requestId": "<uuid>",
+          "status": 422,
+          "title": "The wallet holds less than the amount",
+          "transferId": "<uuid>",
+          "type": "urn:my-pay:problem:insufficient_balance"
+        }
+    "#]]);
     let id = refused.body["transferId"].as_str().unwrap();
     let failed = ann.get(&format!("/money/v1/transfers/{id}")).send().await;
-    failed.check(&expect![[r""]]);
+    failed.check(&expect![[r#"
+        200
+        {
+          "amount": 11,
+          "balance": 10,
+          "createdAt": "2027-01-15T08:00:00.000000Z",
+          "currency": "KRW",
+          "failureCode": "insufficient_balance",
+          "id": "<uuid>",
+          "receiverWalletId": null,
+          "senderWalletId": 1,
+          "status": "failed",
+          "summary": null,
+          "type": "withdrawal"
+        }
+    "#]]);
     product.stop().await;
 }
 
-/// Ann has 1,000 won, Bob has none, Cho has all that a wallet can hold, Dan has won and dollars, Eve
-/// has no wallet.
+/// Ann has 1,000 won, Bob has none, Cho has all that a wallet can hold, Dan has won and dollars,
+/// Eve has no wallet.
 struct People {
     ann: Person,
     bob: Person,

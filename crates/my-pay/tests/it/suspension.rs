@@ -1,4 +1,5 @@
-//! Suspended and closed accounts: nothing may be done with them any more, and nothing of them is lost.
+//! Suspended and closed accounts: nothing may be done with them any more, and nothing of them is
+//! lost.
 
 use std::time::Duration;
 
@@ -95,7 +96,17 @@ async fn a_suspended_account_is_locked_at_once_and_its_money_soon() {
     for token in [&ann.token, phone_token] {
         assert_eq!(product.client.get("/money/v1/wallets").token(token).send().await.status, 200);
     }
-    suspend(&ann).await.check(&expect![[r""]]);
+    suspend(&ann).await.check(&expect![[r#"
+        200
+        {
+          "createdAt": "2027-01-15T08:00:00.000000Z",
+          "email": "ann@example.com",
+          "id": 10001,
+          "isValid": false,
+          "name": "Ann",
+          "updatedAt": "2027-01-15T08:00:00.000000Z"
+        }
+    "#]]);
 
     for token in [&ann.token, phone_token] {
         for path in ["/money/v1/wallets", "/accounts/v1/auths"] {
@@ -107,7 +118,18 @@ async fn a_suspended_account_is_locked_at_once_and_its_money_soon() {
     let refreshed = product.client.post("/accounts/v1/auths/refresh").json(&body).send().await;
     assert_eq!(refreshed.brief(), "401 invalid_refresh_token");
     let ann = Person { email: "ann@example.com".to_owned(), ..ann };
-    log_in(&ann).await.check(&expect![[r""]]);
+    log_in(&ann).await.check(&expect![[r#"
+        403
+        {
+          "code": "account_disabled",
+          "detail": "A suspended account is enabled again by an operator; a closed one never.",
+          "instance": "/accounts/v1/auths",
+          "requestId": "<uuid>",
+          "status": 403,
+          "title": "The account is suspended or closed",
+          "type": "urn:my-pay:problem:account_disabled"
+        }
+    "#]]);
     // Only who knows the password is told.
     let stranger = Person { password: "not the password".to_owned(), ..ann.clone() };
     assert_eq!(log_in(&stranger).await.brief(), "401 invalid_credentials");
@@ -165,7 +187,9 @@ async fn a_closed_account_is_closed_for_good() {
     let product = Product::start().await;
     let (ann, bob) = two_people(&product).await;
     let before = send_one(&ann, &bob).await;
-    close(&ann).await.check(&expect![[r""]]);
+    close(&ann).await.check(&expect![[r#"
+        204
+    "#]]);
 
     assert_eq!(ann.get("/money/v1/wallets").send().await.brief(), "401 invalid_token");
     assert_eq!(log_in(&ann).await.brief(), "403 account_disabled");

@@ -1,5 +1,6 @@
-//! The account service's ordered feed of changes in what an account may do. The money service pulls it
-//! and keeps the sequence it has reached beside the effect, so nothing is lost and nothing is done twice.
+//! The account service's ordered feed of changes in what an account may do. The money service pulls
+//! it and keeps the sequence it has reached beside the effect, so nothing is lost and nothing is
+//! done twice.
 
 use std::time::Duration;
 
@@ -34,7 +35,8 @@ pub struct FeedUnavailable(#[source] pub Box<dyn std::error::Error + Send + Sync
 
 /// The feed, as its readers see it.
 pub trait AccountFeed: Send + Sync {
-    /// Changes after `sequence`, in order, at most `limit`. If there is none it waits for one, at most
+    /// Changes after `sequence`, in order, at most `limit`. If there is none it waits for one, at
+    /// most
     /// `wait`, and may then answer with none.
     fn changes_after(
         &self,

@@ -1,5 +1,6 @@
 //! Who is calling. The gateway attaches a [`Caller`] to each request; services read it with the
-//! [`Identity`] extractor and accept nothing else, so reaching a service without the gateway gains nothing.
+//! [`Identity`] extractor and accept nothing else, so reaching a service without the gateway gains
+//! nothing.
 
 use axum::extract::FromRequestParts;
 use hyper::http::request::Parts;

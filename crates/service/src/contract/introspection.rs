@@ -1,5 +1,5 @@
-//! Token introspection in the shape of RFC 7662: a token is active and says whose it is, or it is not
-//! active and says nothing. Tokens cross services, and are stored, as digests only.
+//! Token introspection in the shape of RFC 7662: a token is active and says whose it is, or it is
+//! not active and says nothing. Tokens cross services, and are stored, as digests only.
 
 use sha2::{Digest, Sha256};
 use tokio::sync::broadcast;
@@ -7,8 +7,8 @@ use tokio::sync::broadcast;
 use super::identity::Identity;
 use crate::BoxFuture;
 
-/// SHA-256 of an access or refresh token. Tokens are 256 random bits, so a plain hash is as strong as
-/// the token itself: there is nothing to guess, hence no salt and no stretching.
+/// SHA-256 of an access or refresh token. Tokens are 256 random bits, so a plain hash is as strong
+/// as the token itself: there is nothing to guess, hence no salt and no stretching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenDigest(pub [u8; 32]);
 

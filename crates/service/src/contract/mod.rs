@@ -1,5 +1,5 @@
-//! What one service asks of another, as traits and plain data. In one process the owner implements the
-//! trait; apart, a client with the same interface stands in for it.
+//! What one service asks of another, as traits and plain data. In one process the owner implements
+//! the trait; apart, a client with the same interface stands in for it.
 
 pub mod account_feed;
 pub mod identity;

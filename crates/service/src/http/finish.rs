@@ -1,5 +1,5 @@
-//! The last touch to every response of a router: problems become documents, and the bare 404 and 405 of
-//! the router become problems. One middleware, so that no handler can forget it.
+//! The last touch to every response of a router: problems become documents, and the bare 404 and
+//! 405 of the router become problems. One middleware, so that no handler can forget it.
 
 use axum::{
     body::Body,
@@ -20,8 +20,8 @@ use super::{
 /// The media type of RFC 9457.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Middleware for `Router::layer(axum::middleware::from_fn(finish))`. It also leaves the matched route
-/// pattern in the response's extensions, for whoever logs the request.
+/// Middleware for `Router::layer(axum::middleware::from_fn(finish))`. It also leaves the matched
+/// route pattern in the response's extensions, for whoever logs the request.
 pub async fn finish(request: Request, next: Next) -> Response {
     let uri = request.uri().clone();
     let request_id = request.extensions().get::<RequestId>().cloned();

@@ -1,4 +1,5 @@
-//! Health as orchestrators and people ask for it: `/livez`, `/readyz`, and a ping that says who answers.
+//! Health as orchestrators and people ask for it: `/livez`, `/readyz`, and a ping that says who
+//! answers.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! Errors as clients see them: RFC 9457 problem details with a stable `code`. A handler returns a
-//! [`Problem`]; [`super::finish`] writes the document, because only it knows the path and request id.
+//! [`Problem`]; [`super::finish`] writes the document, because only it knows the path and request
+//! id.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -103,7 +104,8 @@ pub struct Problem {
     transfer_id: Option<String>,
 }
 
-/// The document, as RFC 9457 defines it, with our extensions `code`, `errors`, `requestId`, `transferId`.
+/// The document, as RFC 9457 defines it, with our extensions `code`, `errors`, `requestId`,
+/// `transferId`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Problem)]
@@ -189,7 +191,8 @@ impl Problem {
             .errors(vec![error])
     }
 
-    /// A defect on our side: logs the cause with its sources, once, and tells the client nothing of it.
+    /// A defect on our side: logs the cause with its sources, once, and tells the client nothing of
+    /// it.
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = %chain(cause), "a request failed for a reason of our own");
         Self::new(&INTERNAL_ERROR)

@@ -1,5 +1,5 @@
-//! SQLite as both services use it: opened with the same durability, migrated the same way, and reached
-//! from async code through a small pool whose statements run on threads that may block.
+//! SQLite as both services use it: opened with the same durability, migrated the same way, and
+//! reached from async code through a small pool whose statements run on threads that may block.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,7 +18,8 @@ pub type Migrations = &'static [&'static str];
 pub enum Error {
     /// The file was written by a newer version of the program.
     #[error(
-        "{path} has schema version {found}, but this program knows only up to {known}: use the newer program"
+        "{path} has schema version {found}, but this program knows only up to {known}: \
+         use the newer program"
     )]
     TooNew {
         /// The database file.
@@ -49,7 +50,8 @@ pub fn open(path: &Path, migrations: Migrations) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// Opens a database that must be there, for reading beside the service that owns it. Changes nothing.
+/// Opens a database that must be there, for reading beside the service that owns it. Changes
+/// nothing.
 pub fn open_to_read(path: &Path, migrations: Migrations) -> Result<Connection, Error> {
     // Not SQLITE_OPEN_READ_ONLY: a reader of a write-ahead log takes its place in the log's index.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

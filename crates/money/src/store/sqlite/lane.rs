@@ -12,8 +12,8 @@ use service::store::sqlite;
 use super::rows;
 use crate::store::{Effects, Flush, Footprint, IdKind, LaneStore, StoreError};
 
-/// The log grows to about this many pages of 2 KiB before it is copied into the database. Large, because
-/// a wallet's page that changed a hundred times is then copied once.
+/// The log grows to about this many pages of 2 KiB before it is copied into the database. Large,
+/// because a wallet's page that changed a hundred times is then copied once.
 const CHECKPOINT_PAGES: i64 = 32_768;
 
 /// Page cache of the writer, in KiB. SQLite walks all of it at each commit, so more is not better.
@@ -26,9 +26,10 @@ pub struct SqliteLane {
     log: PathBuf,
 }
 
-/// Flushes the log. With `synchronous = FULL`, SQLite itself flushes it at the end of each commit and
-/// the writer waits; with NORMAL it leaves out that flush and no other (SQLite's documentation of `PRAGMA
-/// synchronous`). The lane runs on NORMAL and this makes the same flush, while the lane goes on.
+/// Flushes the log. With `synchronous = FULL`, SQLite itself flushes it at the end of each commit
+/// and the writer waits; with NORMAL it leaves out that flush and no other (SQLite's documentation
+/// of `PRAGMA synchronous`). The lane runs on NORMAL and this makes the same flush, while the lane
+/// goes on.
 #[derive(Debug)]
 pub struct SqliteFlusher {
     log: File,

@@ -13,7 +13,10 @@ use std::{
 use service::store::sqlite::{self, Migrations, Pool};
 
 use self::reads::SqliteReads;
-pub use self::{audit::audit, lane::{SqliteFlusher, SqliteLane}};
+pub use self::{
+    audit::audit,
+    lane::{SqliteFlusher, SqliteLane},
+};
 use super::{Reads, StoreError};
 
 const MIGRATIONS: Migrations = &[include_str!("migrations/0001_wallets_and_transfers.sql")];

@@ -98,8 +98,8 @@ impl Reads for SqliteReads {
     }
 }
 
-/// A transfer, and behind its columns the receiver's account and balance afterwards. The credit's id
-/// follows the debit's.
+/// A transfer, and behind its columns the receiver's account and balance afterwards. The credit's
+/// id follows the debit's.
 const VIEW: &str = "t.id, t.account_id, t.idempotency_key, t.transfer_type, t.rejection, \
      t.debit_transaction_id, t.sender_wallet_id, t.receiver_wallet_id, t.amount, t.currency, \
      t.summary, t.balance_after, t.created_at, w.account_id, c.balance_after";
@@ -162,8 +162,8 @@ fn history(db: &Connection, query: HistoryQuery) -> rusqlite::Result<Option<Hist
     Ok(Some(page))
 }
 
-/// Where to start the walk: at the first mark at or after `to`, so that what must be skipped is at most
-/// one interval of marks, or else at the newest transaction.
+/// Where to start the walk: at the first mark at or after `to`, so that what must be skipped is at
+/// most one interval of marks, or else at the newest transaction.
 fn start(db: &Connection, query: HistoryQuery) -> rusqlite::Result<Option<TransactionId>> {
     if let Some(to) = query.to {
         let mark = db

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::{SqliteStore, audit};
-use crate::store::conformance::{self, Subject};
+use crate::store::tests::conformance::{self, Subject};
 
 #[tokio::test]
 async fn sqlite_conforms() {

@@ -29,7 +29,8 @@ async fn use_everything(program: &Program) -> Vec<String> {
     let body = "{\"email\": \"half@example.com\", \"password\": \"half a secr";
     let half = client.post("/accounts/v1/auths").header("content-type", "application/json");
     assert_eq!(half.body(body).send().await.status, 400);
-    let impostor = json!({"name": "Impostor", "email": ann.email, "password": "another long secret"});
+    let impostor =
+        json!({"name": "Impostor", "email": ann.email, "password": "another long secret"});
     assert_eq!(client.post("/accounts/v1/accounts").json(&impostor).send().await.status, 409);
     let path = "/money/v1/transfers?idempotencyKey=secretly-keyed&token=in-the-address";
     assert_eq!(ann.get(path).send().await.status, 400);

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{HeaderMap, Method, Request, header::{HeaderName, HeaderValue}};
+use hyper::{
+    HeaderMap, Method, Request,
+    header::{HeaderName, HeaderValue},
+};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::TokioExecutor,
@@ -93,7 +96,8 @@ impl Call {
         self.try_send().await.expect("the product answers")
     }
 
-    /// Sends it, and holds the answer against the specification. An error means that no answer came.
+    /// Sends it, and holds the answer against the specification. An error means that no answer
+    /// came.
     pub async fn try_send(self) -> Result<Response, Box<dyn std::error::Error + Send + Sync>> {
         let uri = format!("http://{}{}", self.client.address, self.path);
         let body = Full::new(self.body.clone());

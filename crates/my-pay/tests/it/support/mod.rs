@@ -1,5 +1,5 @@
-//! A product to test: the whole of `my-pay up` on a free port, with its data in a temporary folder, a
-//! clock that the test holds, and passwords hashed at the least cost.
+//! A product to test: the whole of `my-pay up` on a free port, with its data in a temporary folder,
+//! a clock that the test holds, and passwords hashed at the least cost.
 
 pub mod client;
 pub mod person;

@@ -1,5 +1,6 @@
 //! Holds every answer that a test sees against the OpenAPI documents of the services: the call, the
-//! status, the code of a problem, and the body down to its last property. It knows no service by itself.
+//! status, the code of a problem, and the body down to its last property. It knows no service by
+//! itself.
 
 use std::{
     collections::BTreeMap,
@@ -199,5 +200,68 @@ fn close_objects(schema: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(close_objects),
         _ => {}
+    }
+}
+
+/// Proves that the checks above can fail.
+#[test]
+fn what_is_against_the_specification_is_found() {
+    use hyper::{HeaderMap, header::HeaderValue};
+
+    let wallet = json!({
+        "id": 1, "accountId": 10_001, "currency": "KRW", "balance": 0, "status": "active",
+        "createdAt": "2027-01-15T08:00:00Z", "updatedAt": "2027-01-15T08:00:00Z",
+    });
+    let problem = json!({
+        "type": "urn:my-pay:problem:wallet_not_found", "title": "t", "status": 404, "detail": "d",
+        "instance": "/money/v1/wallets/1", "code": "wallet_not_found", "requestId": "r",
+    });
+    let with = |body: &Value, field: &str, value: Value| {
+        let mut body = body.clone();
+        body[field] = value;
+        body
+    };
+    let check = |path: &str, status: u16, body: &Value| {
+        let content_type = match body["code"] {
+            Value::Null => "application/json",
+            _ => "application/problem+json",
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-request-id", "r"),
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("content-type", content_type),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        let answer = Response { status, headers, body: body.clone() };
+        let sent = Sent { method: &Method::GET, path, body: b"" };
+        find_fault(&sent, &answer)
+    };
+    let path = "/money/v1/wallets/1";
+    assert_eq!(check(path, 200, &wallet), Ok(()));
+    assert_eq!(check(path, 404, &problem), Ok(()));
+    let faults = [
+        check(path, 201, &wallet),
+        check("/money/v1/wallet", 200, &wallet),
+        check(path, 200, &Value::Null),
+        check(path, 200, &with(&wallet, "owner", json!("Ann"))),
+        check(path, 200, &with(&wallet, "id", json!("1"))),
+        check(path, 200, &with(&wallet, "balance", json!(-1))),
+        check(path, 200, &with(&wallet, "status", json!("open"))),
+        check(path, 200, &with(&wallet, "createdAt", json!("yesterday"))),
+        check(path, 404, &with(&problem, "cause", json!("disk"))),
+        check(path, 404, &with(&problem, "instance", json!("/"))),
+        check(path, 404, &with(&problem, "requestId", json!("another"))),
+        check(path, 403, &with(&problem, "status", json!(403))),
+        check(
+            "/money/v1/transfers/1",
+            404,
+            &with(&problem, "instance", json!("/money/v1/transfers/1")),
+        ),
+    ];
+    for (number, fault) in faults.iter().enumerate() {
+        assert!(fault.is_err(), "fault {number} was not found");
     }
 }

@@ -1,6 +1,6 @@
-//! Strict reading of input. A body or query string is split into named fields, each field is read by a
-//! rule, and every bad or unknown field is reported at once. Numbers are read from their own text, so a
-//! float, an exponent or an overflow is never rounded into something valid.
+//! Strict reading of input. A body or query string is split into named fields, each field is read
+//! by a rule, and every bad or unknown field is reported at once. Numbers are read from their own
+//! text, so a float, an exponent or an overflow is never rounded into something valid.
 
 mod body;
 mod split;
@@ -42,7 +42,8 @@ impl<'a> Fields<'a> {
     fn read<T: FromFields>(mut self) -> Result<T, Problem> {
         let value = T::from_fields(&mut self);
         for (name, _) in std::mem::take(&mut self.unread) {
-            // The name is the client's: shortened, because it comes back in the answer and the logs.
+            // The name is the client's: shortened, because it comes back in the answer and the
+            // logs.
             let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
             self.fail(name, "unknown_field", "is not a field of this request");
         }
@@ -70,7 +71,8 @@ impl<'a> Fields<'a> {
     /// Takes a field out. JSON `null` counts as absent.
     fn take(&mut self, name: &str) -> Option<Raw<'a>> {
         let position = self.unread.iter().position(|(unread, _)| unread == name)?;
-        let (_, raw) = self.unread.swap_remove(position);
+        // In order, so that unknown fields are reported as they were sent.
+        let (_, raw) = self.unread.remove(position);
         (!raw.is_null()).then_some(raw)
     }
 
@@ -146,17 +148,13 @@ impl<'a> Fields<'a> {
     /// An RFC 3339 time; `Some(None)` if absent, `None` if bad.
     pub fn optional_time(&mut self, name: &'static str) -> Option<Option<Timestamp>> {
         const RULE: TextRule = TextRule::new(1, 64);
-        match self.optional_text(name, &RULE)? {
-            None => Some(None),
-            Some(text) => match text.parse() {
-                Ok(time) => Some(Some(time)),
-                Err(_) => {
-                    let message = "must be an RFC 3339 time, such as 2026-01-31T09:00:00Z";
-                    self.fail(name, "invalid_time", message);
-                    None
-                }
-            },
+        let Some(text) = self.optional_text(name, &RULE)? else { return Some(None) };
+        let time = text.parse().ok();
+        if time.is_none() {
+            let message = "must be an RFC 3339 time, such as 2026-01-31T09:00:00Z";
+            self.fail(name, "invalid_time", message);
         }
+        time.map(Some)
     }
 }
 

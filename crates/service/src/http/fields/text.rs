@@ -2,8 +2,8 @@
 
 use super::split::Fault;
 
-/// How long a text may be, in Unicode scalar values, after trimming. Control characters are refused:
-/// they break logs, statements and terminals, and no name or summary needs them.
+/// How long a text may be, in Unicode scalar values, after trimming. Control characters are
+/// refused: they break logs, statements and terminals, and no name or summary needs them.
 #[derive(Debug, Clone, Copy)]
 pub struct TextRule {
     length_min: usize,
@@ -48,5 +48,5 @@ impl TextRule {
 /// Characters that reorder or hide the text around them, as a false payee name would (Unicode
 /// Technical Report 36, bidirectional spoofing), and the line separators.
 fn is_invisible_format(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+    matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }

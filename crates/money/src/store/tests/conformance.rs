@@ -1,5 +1,5 @@
-//! What every store must do, as one suite that each store's tests run. A database that passes it can
-//! carry the engine.
+//! What every store must do, as one suite that each store's tests run. A database that passes it
+//! can carry the engine.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use ledger::{
     open_wallet, set_standing,
 };
 
-use super::{
+use crate::store::{
     Effects, Footprint, HistoryPage, HistoryQuery, IdKind, LaneStore, Reads, audit::AuditReport,
 };
 
@@ -18,14 +18,14 @@ const ANN: AccountId = AccountId(10_001);
 const BOB: AccountId = AccountId(10_002);
 
 /// A store under test.
-pub(super) struct Subject<L> {
-    pub(super) lane: L,
-    pub(super) reads: Arc<dyn Reads>,
-    pub(super) audit: Box<dyn Fn() -> AuditReport>,
+pub(crate) struct Subject<L> {
+    pub(crate) lane: L,
+    pub(crate) reads: Arc<dyn Reads>,
+    pub(crate) audit: Box<dyn Fn() -> AuditReport>,
 }
 
 /// Runs the whole suite, each part on a new and empty store.
-pub(super) async fn run<L: LaneStore>(new: impl Fn() -> Subject<L>) {
+pub(crate) async fn run<L: LaneStore>(new: impl Fn() -> Subject<L>) {
     ids_are_reserved_once(new()).await;
     wallets_are_kept(new()).await;
     transfers_are_kept_and_answer_their_keys(new()).await;
