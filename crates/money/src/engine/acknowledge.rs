@@ -13,8 +13,10 @@ use super::{
 };
 use crate::store::Flush;
 
-/// Committed batches that may wait for the disk; beyond it the lane waits too.
-pub(super) const COMMITTED_MAX: usize = 4;
+/// Committed batches that may wait for the disk; beyond it the lane waits too. Few, because
+/// requests that wait for the lane meanwhile make its next batch larger, and a large one costs less
+/// a request.
+pub(super) const COMMITTED_MAX: usize = 1;
 
 /// A batch whose commit has ended, one way or another.
 #[derive(Debug)]

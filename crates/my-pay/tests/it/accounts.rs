@@ -1,5 +1,5 @@
 //! Registering, and looking after an account. Others' accounts are in security.rs, suspended and
-//! closed ones in suspension.rs, bad input in `bad_input.rs`.
+//! closed ones in suspension.rs, bad input in `bad_input`.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ async fn names_emails_and_passwords_may_be_in_any_script() {
     product.stop().await;
 }
 
-/// The longest and shortest that are accepted. What is beyond them is in `bad_input.rs`.
+/// The longest and shortest that are accepted. What is beyond them is in `bad_input`.
 #[tokio::test]
 async fn limits_count_characters() {
     let product = Product::start().await;

@@ -1,5 +1,5 @@
 //! One `Idempotency-Key`, one movement of money: replays, reuse, spelling, and asking by key. Keys
-//! that are no keys are in `bad_input.rs`, many requests with one key at once in concurrency.rs.
+//! that are no keys are in `bad_input`, many requests with one key at once in concurrency.rs.
 
 use expect_test::expect;
 use serde_json::{Value, json};

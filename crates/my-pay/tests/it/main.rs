@@ -13,6 +13,7 @@ mod docs_page;
 mod edge;
 mod history;
 mod idempotency;
+mod limits;
 mod moving_money;
 mod program;
 mod security;

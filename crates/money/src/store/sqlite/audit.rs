@@ -66,9 +66,9 @@ const RULES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Audits the database in this file.
+/// Audits the database in this file, which must be there. Changes nothing.
 pub fn audit(path: &Path) -> Result<AuditReport, sqlite::Error> {
-    let mut db = sqlite::open(path, super::MIGRATIONS)?;
+    let mut db = sqlite::open_to_read(path, super::MIGRATIONS)?;
     let tx = db.transaction()?;
     let mut report = AuditReport {
         wallets: count(&tx, "SELECT COUNT(*) FROM wallets")?,
