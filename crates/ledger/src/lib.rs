@@ -1,4 +1,4 @@
-//! The rules of money. [`decide`] looks at the few wallets that a command touches and says what
+//! The rules of money. [`decide()`] looks at the few wallets that a command touches and says what
 //! happens: a posting of one debit and one credit, or a rejection. It is pure: no I/O, no clock, no
 //! randomness, no async, no serialisation. Time and ids are arguments.
 
