@@ -31,9 +31,7 @@ use crate::State;
             with the same request gets the first answer again, with `Idempotency-Replayed: true`, \
             and moves nothing; with another request it is refused. After `outcome_unknown`, or no \
             answer at all, send the same request with the same key, or ask \
-            `GET /money/v1/transfers?idempotencyKey=...`. Keys that grow with time (UUIDv7) are \
-            the \
-            fastest.",
+            `GET /money/v1/transfers?idempotencyKey=...`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
