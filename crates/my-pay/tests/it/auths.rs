@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Client, Person, Product, Response};
 
 const AUTHS: &str = "/accounts/v1/auths";
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 async fn log_in(client: &Client, email: &str, password: &str) -> Response {
     client.post(AUTHS).json(&json!({"email": email, "password": password})).send().await
@@ -233,7 +233,7 @@ async fn what_is_no_refresh_token_is_refused() {
 async fn tokens_end_at_their_time() {
     let product = Product::start().await;
     let ann = product.person("Ann").await;
-    product.advance(HOUR - Duration::from_micros(1));
+    product.advance(HOUR.checked_sub(Duration::from_micros(1)).unwrap());
     assert_eq!(ann.get(AUTHS).send().await.brief(), "200");
     product.advance(Duration::from_micros(1));
     assert_eq!(ann.get(AUTHS).send().await.brief(), "401 invalid_token");

@@ -68,7 +68,7 @@ fn forged(account_id: i64) -> Vec<(&'static str, String)> {
 async fn without_a_valid_token_nothing_answers() {
     let product = Product::start().await;
     let expired = product.person("Ann").await;
-    product.advance(std::time::Duration::from_secs(3_600));
+    product.advance(std::time::Duration::from_hours(1));
     let revoked = product.person("Bob").await;
     let logged_out = revoked.call(Method::DELETE, "/accounts/v1/auths").send().await;
     assert_eq!(logged_out.status, 204);

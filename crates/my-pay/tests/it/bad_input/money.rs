@@ -50,6 +50,7 @@ async fn every_field_of_a_wallet_has_its_rules() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn every_field_of_a_movement_has_its_rules() {
     let product = Product::start().await;
     let ann = ann_with_wallet(&product).await;

@@ -8,6 +8,7 @@ use super::ann_with_wallet;
 use crate::support::Product;
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn every_parameter_has_its_rules() {
     let product = Product::start().await;
     let ann = ann_with_wallet(&product).await;
