@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod contract;
 pub mod http;
+pub mod redis;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;

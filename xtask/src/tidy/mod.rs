@@ -2,6 +2,7 @@
 //! path and text to its findings; only this module reads files. A new rule is one more line in
 //! [`RULES`].
 
+mod dialect;
 mod manifest;
 mod rust;
 mod source;
@@ -35,6 +36,7 @@ const RULES: &[Rule] = &[
     rust::unfinished_code,
     rust::unwrap_outside_tests,
     rust::sql_outside_store,
+    dialect::portable_sql,
     manifest::crate_edges,
 ];
 

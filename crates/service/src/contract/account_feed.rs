@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::BoxFuture;
+use crate::{BoxFuture, clock::Timestamp};
 
 /// What an account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct AccountChange {
     pub account_id: i64,
     /// What it may do from here on.
     pub standing: Standing,
+    /// When it was committed, by the account service's clock: how far behind a reader is.
+    pub created_at: Timestamp,
 }
 
 /// The feed cannot be read now; ask again.
@@ -36,8 +38,8 @@ pub struct FeedUnavailable(#[source] pub Box<dyn std::error::Error + Send + Sync
 /// The feed, as its readers see it.
 pub trait AccountFeed: Send + Sync {
     /// Changes after `sequence`, in order, at most `limit`. If there is none it waits for one, at
-    /// most
-    /// `wait`, and may then answer with none.
+    /// most `wait`, and may then answer with none. An answer with none, or with fewer than `limit`,
+    /// means that the reader had caught up when it was given.
     fn changes_after(
         &self,
         sequence: i64,

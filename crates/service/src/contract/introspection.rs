@@ -2,9 +2,8 @@
 //! not active and says nothing. Tokens cross services, and are stored, as digests only.
 
 use sha2::{Digest, Sha256};
-use tokio::sync::broadcast;
 
-use super::identity::Identity;
+use super::{identity::Identity, revocations::Revocations};
 use crate::BoxFuture;
 
 /// SHA-256 of an access or refresh token. Tokens are 256 random bits, so a plain hash is as strong
@@ -19,10 +18,6 @@ impl TokenDigest {
     }
 }
 
-/// A token stopped being valid before its time. Caches of introspection must forget it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Revocation(pub TokenDigest);
-
 /// The account service cannot answer now.
 #[derive(Debug, thiserror::Error)]
 #[error("token introspection is unavailable")]
@@ -36,6 +31,6 @@ pub trait Introspection: Send + Sync {
         token: TokenDigest,
     ) -> BoxFuture<'_, Result<Option<Identity>, IntrospectionUnavailable>>;
 
-    /// Revocations from now on. A receiver that lags must forget everything it has cached.
-    fn revocations(&self) -> broadcast::Receiver<Revocation>;
+    /// Revocations from now on.
+    fn revocations(&self) -> Revocations;
 }

@@ -4,3 +4,6 @@
 pub mod account_feed;
 pub mod identity;
 pub mod introspection;
+pub mod revocations;
+
+pub mod internal;

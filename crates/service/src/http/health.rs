@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
     response::{IntoResponse, Response},
     routing::get,
@@ -15,6 +15,7 @@ use hyper::{
 };
 use serde::Serialize;
 
+use super::server;
 use crate::BoxFuture;
 
 /// One thing that a service needs in order to serve.
@@ -44,11 +45,22 @@ struct Report<'a> {
 pub fn routes<S: Clone + Send + Sync + 'static>(readiness: Arc<dyn Readiness>) -> Router<S> {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(move || ready(readiness)))
+        .route("/readyz", get(move |draining| ready(readiness, draining)))
 }
 
-async fn ready(readiness: Arc<dyn Readiness>) -> Response {
+async fn ready(
+    readiness: Arc<dyn Readiness>,
+    draining: Option<Extension<server::Draining>>,
+) -> Response {
+    if draining.is_some() {
+        return report(&[draining_check()]);
+    }
     report(&readiness.check().await)
+}
+
+/// What a server that is about to stop says in place of its checks.
+pub fn draining_check() -> Check {
+    Check { name: "server", ok: false, detail: "is about to stop".to_owned() }
 }
 
 /// The answer of `/readyz`: 200 if every check passes, 503 otherwise, and the checks either way.

@@ -35,6 +35,9 @@ pub const INVALID_REQUEST: Kind = kind(400, "invalid_request", "The request has 
 pub const MISSING_TOKEN: Kind = kind(401, "missing_token", "An access token is required");
 /// The access token is malformed, unknown, expired or revoked.
 pub const INVALID_TOKEN: Kind = kind(401, "invalid_token", "The access token is not valid");
+/// A service was reached without the gateway's signature. Clients of the gateway never see it.
+pub const UNTRUSTED_IDENTITY: Kind =
+    kind(401, "untrusted_identity", "The request does not come from the gateway");
 /// No such path.
 pub const NOT_FOUND: Kind = kind(404, "not_found", "There is nothing at this path");
 /// The path exists, with other methods: see the `Allow` header.

@@ -1,10 +1,22 @@
 //! The HTTP/1.1 server: accepts, bounds and drains connections. What it serves is any tower
 //! service.
 
-use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{body::Body, response::Response};
-use hyper::{HeaderMap, Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    HeaderMap, Request,
+    body::Incoming,
+    header::{CONNECTION, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -18,7 +30,10 @@ use super::{
     problem::{Problem, REQUEST_TIMEOUT, chain},
     request_id::RequestId,
 };
-use crate::{clock::Clock, shutdown::Shutdown};
+use crate::{
+    clock::Clock,
+    shutdown::{self, Shutdown},
+};
 
 /// The address of the client's end of the connection, as a request extension.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +47,18 @@ pub struct Limits {
     /// How long the head of a request may take to arrive, which is also how long an idle connection
     /// is kept.
     pub head_timeout: Duration,
-    /// How long requests in flight may take after the signal to shut down.
+    /// How long to go on accepting and answering after the signal to shut down, as [`Draining`]
+    /// says. Whoever spreads requests over several instances needs this time to notice. Zero where
+    /// nobody does.
+    pub drain_delay: Duration,
+    /// How long requests in flight may take once nothing new is accepted.
     pub drain_timeout: Duration,
 }
+
+/// A request extension: the server is about to stop, and has been told so. Every answer then ends
+/// its connection, and `/readyz` says no, so that whoever chooses among instances chooses another.
+#[derive(Debug, Clone, Copy)]
+pub struct Draining;
 
 /// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -42,8 +66,9 @@ const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long a client may keep sending after the last answer on its connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves until the signal, then stops accepting, finishes what is in flight, and returns.
-pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits, mut shutdown: Shutdown)
+/// Serves until the signal. Then, for the drain delay, goes on accepting while it says that it will
+/// stop; then stops accepting, finishes what is in flight, and returns.
+pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits, shutdown: Shutdown)
 where
     S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -51,10 +76,15 @@ where
     let connections = Arc::new(Semaphore::new(limits.connections_max));
     // Every connection holds a sender: the receiver ends when the last of them does.
     let (in_flight, mut all_ended) = mpsc::channel::<()>(1);
+    let (finish, finishing) = shutdown::channel();
+    let mut end_of_drain_delay = pin!(async {
+        shutdown.clone().wait().await;
+        tokio::time::sleep(limits.drain_delay).await;
+    });
     loop {
         let permit = tokio::select! {
             permit = Arc::clone(&connections).acquire_owned() => permit.expect("never closed"),
-            () = shutdown.wait() => break,
+            () = &mut end_of_drain_delay => break,
         };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -64,9 +94,10 @@ where
                     continue;
                 }
             },
-            () = shutdown.wait() => break,
+            () = &mut end_of_drain_delay => break,
         };
-        let connection = serve_connection(stream, peer, service.clone(), limits, shutdown.clone());
+        let phases = Phases { draining: shutdown.clone(), finishing: finishing.clone() };
+        let connection = serve_connection(stream, peer, service.clone(), limits, phases);
         let in_flight = in_flight.clone();
         tokio::spawn(async move {
             connection.await;
@@ -74,12 +105,21 @@ where
         });
     }
     drop((listener, in_flight));
+    finish.shut_down();
     if tokio::time::timeout(limits.drain_timeout, all_ended.recv()).await.is_err() {
         tracing::warn!(
             drain.timeout_ms = limits.drain_timeout.as_millis(),
             "some requests did not finish in time and were cut off"
         );
     }
+}
+
+/// The two steps of stopping, each a signal.
+struct Phases {
+    /// The server still serves, and says that it will stop.
+    draining: Shutdown,
+    /// Nothing new is begun.
+    finishing: Shutdown,
 }
 
 /// Out of descriptors or memory, accepting fails at once and again: waiting lets connections end.
@@ -93,17 +133,30 @@ async fn serve_connection<S>(
     peer: SocketAddr,
     service: S,
     limits: Limits,
-    mut shutdown: Shutdown,
+    phases: Phases,
 ) where
     S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
     // Answers are small and whole: waiting to fill a packet would only delay them.
     let _best_effort = stream.set_nodelay(true);
+    let Phases { draining, mut finishing } = phases;
+    let draining = &draining;
     let handler = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(PeerAddress(peer));
-        service.clone().oneshot(request)
+        if draining.is_shut_down() {
+            request.extensions_mut().insert(Draining);
+        }
+        let answer = service.clone().oneshot(request);
+        async move {
+            let Ok(mut response) = answer.await;
+            // Asked after the answer: the signal may have come while it was made.
+            if draining.is_shut_down() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -112,7 +165,7 @@ async fn serve_connection<S>(
         .serve_connection(TokioIo::new(stream), handler);
     let ended = tokio::select! {
         ended = &mut connection => Some(ended),
-        () = shutdown.wait() => None,
+        () = finishing.wait() => None,
     };
     let ended = if let Some(ended) = ended {
         ended
@@ -129,7 +182,7 @@ async fn serve_connection<S>(
             refuse_slow_head(&stream);
         }
     }
-    if !shutdown.is_shut_down() {
+    if !finishing.is_shut_down() {
         close_gently(&mut stream).await;
     }
 }

@@ -1,3 +1,4 @@
 //! What every store of a kind needs, whatever it stores.
 
+pub mod mysql;
 pub mod sqlite;

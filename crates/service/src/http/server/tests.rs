@@ -15,16 +15,32 @@ struct Running {
 }
 
 async fn start(head_timeout: Duration) -> Running {
+    start_with(head_timeout, Duration::ZERO).await
+}
+
+async fn start_with(head_timeout: Duration, drain_delay: Duration) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (trigger, shutdown) = shutdown::channel();
     let router = Router::new()
         .route("/echo", post(|body: String| async { body }))
+        .route("/slow", post(answer_slowly))
         .route("/refuse", post(|| async { StatusCode::PAYLOAD_TOO_LARGE }));
-    let limits =
-        Limits { connections_max: 16, head_timeout, drain_timeout: Duration::from_secs(5) };
+    let limits = Limits {
+        connections_max: 16,
+        head_timeout,
+        drain_delay,
+        drain_timeout: Duration::from_secs(5),
+    };
     let ended = tokio::spawn(serve(listener, router, limits, shutdown));
     Running { address, trigger, ended }
+}
+
+/// Answers once the server drains, and says whether it knew that at the beginning.
+async fn answer_slowly(request: Request<Body>) -> &'static str {
+    let knew = request.extensions().get::<Draining>().is_some();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    if knew { "knew" } else { "did not know" }
 }
 
 /// What comes back until the server closes, with the ids and the date taken out.
@@ -126,4 +142,45 @@ async fn shutdown_closes_idle_connections_and_ends() {
     running.trigger.shut_down();
     running.ended.await.unwrap();
     assert!(read_to_end(&mut stream).await.ends_with("hi"));
+}
+
+#[tokio::test]
+async fn a_server_that_drains_accepts_and_ends_each_connection_with_its_answer() {
+    let running = start_with(Duration::from_mins(1), Duration::from_mins(1)).await;
+    let request = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
+    let slow = "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    let mut old = TcpStream::connect(running.address).await.unwrap();
+    old.write_all(request.as_bytes()).await.unwrap();
+    let mut first = [0; 17];
+    old.read_exact(&mut first).await.unwrap();
+    let mut busy = TcpStream::connect(running.address).await.unwrap();
+    busy.write_all(slow.as_bytes()).await.unwrap();
+    // Answered, so the busy connection, which came before, has been accepted too.
+    let mut other = TcpStream::connect(running.address).await.unwrap();
+    other.write_all(request.as_bytes()).await.unwrap();
+    other.read_exact(&mut first).await.unwrap();
+    running.trigger.shut_down();
+    let mut new = TcpStream::connect(running.address).await.unwrap();
+    new.write_all(request.as_bytes()).await.unwrap();
+    old.write_all(request.as_bytes()).await.unwrap();
+    for stream in [&mut old, &mut new] {
+        let text = read_to_end(stream).await;
+        assert!(text.contains("connection: close\n") && text.ends_with("hi"), "{text}");
+    }
+    // The signal came while this one was answered: it is the last on its connection as well.
+    let text = read_to_end(&mut busy).await;
+    assert!(text.contains("connection: close\n"), "{text}");
+    assert!(!running.ended.is_finished());
+}
+
+#[tokio::test]
+async fn after_the_drain_delay_nothing_is_accepted_and_requests_in_flight_are_finished() {
+    let running = start_with(Duration::from_mins(1), Duration::from_millis(50)).await;
+    running.trigger.shut_down();
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let slow = "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    stream.write_all(slow.as_bytes()).await.unwrap();
+    assert!(read_to_end(&mut stream).await.ends_with("knew"));
+    running.ended.await.unwrap();
+    TcpStream::connect(running.address).await.unwrap_err();
 }

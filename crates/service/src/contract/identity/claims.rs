@@ -1,0 +1,96 @@
+//! What a signed identity says (RFC 7519), and how it is bound to one request.
+
+use std::borrow::Cow;
+
+use hyper::{
+    Uri,
+    header::{CONTENT_TYPE, HeaderName},
+    http::request::Parts,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Caller, Identity, Party, Subject};
+use crate::clock::Timestamp;
+
+/// The headers of a request that change what it does.
+const BOUND_HEADERS: [HeaderName; 2] = [CONTENT_TYPE, HeaderName::from_static("idempotency-key")];
+
+/// The claims. Times are in seconds (RFC 7519, section 2), but for our own `token_exp_us`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Claims<'a> {
+    pub(super) iss: Party,
+    pub(super) aud: Party,
+    pub(super) iat: i64,
+    pub(super) exp: i64,
+    /// The request id.
+    #[serde(borrow)]
+    pub(super) jti: Cow<'a, str>,
+    /// The digest of the request, in base64url: what is signed for one request is for no other.
+    #[serde(borrow)]
+    pub(super) req: Cow<'a, str>,
+    pub(super) state: State,
+    /// The account, in decimal; with `known` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sub: Option<String>,
+    /// The session, in decimal; with `known` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sid: Option<String>,
+    /// When the access token ends, in microseconds; with `known` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) token_exp_us: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum State {
+    Anonymous,
+    Refused,
+    Known,
+    Service,
+}
+
+impl Claims<'_> {
+    /// On whose behalf, or `None` if the claims contradict each other.
+    pub(super) fn subject(&self) -> Option<Subject> {
+        let known = (&self.sub, &self.sid, self.token_exp_us);
+        match (self.state, known) {
+            (State::Anonymous, (None, None, None)) => Some(Subject::Caller(Caller::Anonymous)),
+            (State::Refused, (None, None, None)) => Some(Subject::Caller(Caller::Refused)),
+            (State::Service, (None, None, None)) => Some(Subject::Service),
+            (State::Known, (Some(sub), Some(sid), Some(token_exp_us))) => {
+                Some(Subject::Caller(Caller::Known(Identity {
+                    account_id: sub.parse().ok()?,
+                    session_id: sid.parse().ok()?,
+                    expires_at: Timestamp::from_micros(token_exp_us),
+                })))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// SHA-256 over method, path and query, the headers that matter, and the body. Written like the
+/// head of a request, whose lines cannot contain line breaks, so no two requests are written alike.
+pub(super) fn digest_of(request: &Parts, body: &[u8]) -> [u8; 32] {
+    let mut text = Vec::with_capacity(256);
+    text.extend_from_slice(request.method.as_str().as_bytes());
+    text.push(b' ');
+    text.extend_from_slice(path_and_query(&request.uri).as_bytes());
+    text.push(b'\n');
+    for name in BOUND_HEADERS {
+        for value in request.headers.get_all(&name) {
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.push(b':');
+            text.extend_from_slice(value.as_bytes());
+            text.push(b'\n');
+        }
+    }
+    text.push(b'\n');
+    Sha256::new().chain_update(&text).chain_update(body).finalize().into()
+}
+
+fn path_and_query(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |path_and_query| path_and_query.as_str())
+}

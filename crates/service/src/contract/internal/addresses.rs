@@ -1,0 +1,162 @@
+//! Several addresses of one service, asked one after the other until one answers. The one that did
+//! is asked first next time.
+
+use std::{
+    error::Error,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    HeaderMap, Method, Request, StatusCode,
+    header::{CONTENT_TYPE, HeaderValue},
+    http::uri::Authority,
+};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+use crate::{
+    clock::Clock,
+    contract::identity::{Party, Signer, Subject, X_MY_PAY_IDENTITY},
+    http::{
+        problem::chain,
+        request_id::{RequestId, X_REQUEST_ID},
+    },
+};
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long an idle connection is kept: for less than the server keeps it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Idle connections kept to one address.
+const IDLE_MAX: usize = 32;
+/// Largest answer: a thousand changes have some 110,000 bytes.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// What went wrong, whatever it was: it is logged, and for people only.
+pub(super) type Cause = Box<dyn Error + Send + Sync>;
+
+/// An address is not usable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidAddress {
+    /// There is none.
+    #[error("at least one address of the account service is needed")]
+    None,
+    /// It is not a host and a port.
+    #[error("`{0}` is not an address such as `account:8081`")]
+    Form(String),
+}
+
+/// The addresses, and how they are asked.
+pub(super) struct Addresses {
+    all: Vec<String>,
+    /// The index of the one that answered last.
+    good: AtomicUsize,
+    client: Client<HttpConnector, Full<Bytes>>,
+    signer: Signer,
+    audience: Party,
+    clock: Clock,
+}
+
+/// One question, for whichever address.
+pub(super) struct Question<'a> {
+    pub(super) method: Method,
+    pub(super) path_and_query: &'a str,
+    /// JSON, or nothing.
+    pub(super) body: Bytes,
+    /// How long one address may take.
+    pub(super) timeout: Duration,
+}
+
+impl Addresses {
+    pub(super) fn new(
+        addresses: &[String],
+        signer: Signer,
+        audience: Party,
+        clock: Clock,
+    ) -> Result<Self, InvalidAddress> {
+        if addresses.is_empty() {
+            return Err(InvalidAddress::None);
+        }
+        for address in addresses {
+            let authority: Option<Authority> = address.parse().ok();
+            let is_host_and_port = authority.is_some_and(|authority| {
+                !authority.host().is_empty()
+                    && authority.port_u16().is_some()
+                    && !address.contains('@')
+            });
+            if !is_host_and_port {
+                return Err(InvalidAddress::Form(address.clone()));
+            }
+        }
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .build(connector);
+        let good = AtomicUsize::new(0);
+        Ok(Self { all: addresses.to_vec(), good, client, signer, audience, clock })
+    }
+
+    /// The first answer with status 200. Asking twice must not matter.
+    pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Bytes, Cause> {
+        let first = self.good.load(Ordering::Relaxed);
+        let mut last: Cause = "no address was asked".into();
+        for offset in 0..self.all.len() {
+            let index = (first + offset) % self.all.len();
+            let address = &self.all[index];
+            match self.ask_one(address, question).await {
+                Ok(answer) => {
+                    if index != first {
+                        self.good.store(index, Ordering::Relaxed);
+                    }
+                    return Ok(answer);
+                }
+                Err(error) => {
+                    tracing::debug!(address, error = %chain(&*error), "an address has no answer");
+                    last = error;
+                }
+            }
+            // Whoever comes next need not try this one first.
+            let next = (index + 1) % self.all.len();
+            let _moved_already =
+                self.good.compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        Err(last)
+    }
+
+    async fn ask_one(&self, address: &str, question: &Question<'_>) -> Result<Bytes, Cause> {
+        let uri = format!("http://{address}{}", question.path_and_query);
+        let request_id = RequestId::accept_or_make(&HeaderMap::new(), self.clock.now());
+        let mut request = Request::builder().method(question.method.clone()).uri(uri);
+        request = request.header(X_REQUEST_ID, request_id.header());
+        if !question.body.is_empty() {
+            request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let (mut parts, ()) = request.body(())?.into_parts();
+        // Signed for each attempt: an identity lasts for seconds only.
+        let identity = self.signer.sign(Subject::Service, self.audience, &parts, &question.body);
+        parts.headers.insert(X_MY_PAY_IDENTITY, identity);
+        let request = Request::from_parts(parts, Full::new(question.body.clone()));
+        let answer = async {
+            let response = self.client.request(request).await?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?;
+            if status == StatusCode::OK {
+                return Ok(body.to_bytes());
+            }
+            Err(Cause::from(format!("{address} answered {status}")))
+        };
+        match tokio::time::timeout(question.timeout, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(format!("{address} did not answer in {:?}", question.timeout).into()),
+        }
+    }
+}

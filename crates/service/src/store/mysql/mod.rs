@@ -1,0 +1,164 @@
+//! MySQL, MariaDB or TiDB as the services use it: one form of URL, the same session settings on every
+//! connection, a bounded pool, and migrations that several instances may run at once.
+
+mod failure;
+mod migrate;
+mod pool;
+mod url;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use mysql_async::{Conn, Opts, OptsBuilder, prelude::Queryable as _};
+use tokio::time::timeout;
+
+use self::pool::{CONNECT_TIMEOUT, Pool};
+pub use self::{
+    failure::{Failure, failure},
+    pool::Connection,
+    url::UrlError,
+};
+
+/// The newest schema is the number of migrations. Each runs once, in order, and is never edited. It is
+/// a file of statements, each of which ends with a semicolon at the end of a line.
+pub type Migrations = &'static [&'static str];
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The schema was migrated by a newer version of the program.
+    #[error(
+        "the schema has version {found}, but this program knows only up to {known}: \
+         use the newer program"
+    )]
+    TooNew {
+        /// The schema's version.
+        found: usize,
+        /// The newest version known here.
+        known: usize,
+    },
+    /// The schema has not been migrated yet.
+    #[error("the schema has version {found}, but {known} is needed: run `my-pay migrate`")]
+    TooOld {
+        /// The schema's version.
+        found: usize,
+        /// The version needed here.
+        known: usize,
+    },
+    /// Another instance is migrating, and did not end in time.
+    #[error("another instance is migrating the schema and does not end")]
+    MigrationLocked,
+    /// Every connection was busy for too long; nothing was done.
+    #[error("every connection to the database is busy")]
+    Busy,
+    /// It did not answer in time.
+    #[error("the database did not answer in time")]
+    TimedOut,
+    /// It said no.
+    #[error("the database failed")]
+    Database(#[from] mysql_async::Error),
+}
+
+/// How long a statement waits for a lock before the server gives up.
+const LOCK_WAIT_SECONDS: u64 = 5;
+
+/// Statements that a connection keeps prepared, more than any service has.
+const STATEMENTS_PREPARED_MAX: usize = 64;
+
+/// A database and a pool of connections to it. Clones share the pool.
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    opts: Opts,
+    pool: Pool,
+}
+
+impl Database {
+    /// Reads the URL; connects when it is needed. At most `connections_max` connections at once.
+    pub fn new(url: &str, connections_max: usize) -> Result<Self, UrlError> {
+        let opts = session(url::read(url)?, pool::IDLE_MAX);
+        let pool = Pool::new(opts.clone(), connections_max);
+        Ok(Self(Arc::new(Inner { opts, pool })))
+    }
+
+    /// A connection from the pool, on which nothing is begun. It goes back when it is released.
+    pub async fn connection(&self) -> Result<Connection, Error> {
+        self.0.pool.connection().await
+    }
+
+    /// A connection outside the pool, for an owner that lives on a runtime of its own. The server
+    /// ends it after `idle_timeout` without a word, and rolls back what was begun on it.
+    pub async fn dedicated(&self, idle_timeout: Duration) -> Result<Conn, Error> {
+        let opts = session(OptsBuilder::from_opts(self.0.opts.clone()), idle_timeout);
+        match timeout(CONNECT_TIMEOUT, Conn::new(opts)).await {
+            Ok(conn) => Ok(conn?),
+            Err(_) => Err(Error::TimedOut),
+        }
+    }
+
+    /// Brings the schema up to date. Several instances may do this at once: one does the work, and
+    /// the others wait for it.
+    pub async fn migrate(&self, migrations: Migrations) -> Result<(), Error> {
+        let mut conn = self.dedicated(migrate::TIMEOUT).await?;
+        let migrated = timeout(migrate::TIMEOUT, migrate::migrate(&mut conn, migrations)).await;
+        // Whatever was begun ends with the connection, and what it locked is free before this returns.
+        let _ended = timeout(CONNECT_TIMEOUT, conn.disconnect()).await;
+        migrated.map_err(|_| Error::TimedOut)?
+    }
+
+    /// Shows that the schema has the version that this program needs, without changing anything.
+    pub async fn check_schema(&self, migrations: Migrations) -> Result<(), Error> {
+        let mut connection = self.connection().await?;
+        let checked = timeout(CONNECT_TIMEOUT, migrate::check(&mut connection, migrations)).await;
+        let checked = checked.map_err(|_| Error::TimedOut)?;
+        connection.release();
+        checked
+    }
+
+    /// Shows that the database answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let mut connection = self.connection().await?;
+        let answered = timeout(CONNECT_TIMEOUT, connection.query_drop("SELECT 1")).await;
+        let answered = answered.map_err(|_| Error::TimedOut)?;
+        connection.settle(&answered);
+        Ok(answered?)
+    }
+
+    /// Ends the connections that are not in use at once, and those in use when they come back.
+    pub async fn close(self) {
+        self.0.pool.close().await;
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { opts, .. } = &*self.0;
+        f.debug_struct("Database")
+            .field("host", &opts.ip_or_hostname())
+            .field("port", &opts.tcp_port())
+            .field("schema", &opts.db_name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The settings of every session. READ COMMITTED: each statement sees what was committed before it,
+/// and locks the rows that it names and no gaps between them.
+fn session(opts: OptsBuilder, idle_timeout: Duration) -> Opts {
+    let settings = [
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned(),
+        format!(
+            "SET SESSION sql_mode = 'STRICT_ALL_TABLES', collation_connection = utf8mb4_bin, \
+             innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, wait_timeout = {}",
+            idle_timeout.as_secs().max(1)
+        ),
+    ];
+    opts.init(settings.to_vec())
+        // A URL names an address; a socket on the same machine may be another server's.
+        .prefer_socket(false)
+        .stmt_cache_size(STATEMENTS_PREPARED_MAX)
+        .tcp_keepalive(Some(Duration::from_secs(10)))
+        .into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Migrations of several instances, and migrations that break off.
+
+use super::*;
+
+#[tokio::test]
+async fn migrations_run_once_however_many_instances_start() {
+    let server = MariaDb::start();
+    let database = database(&server, "m");
+    let instances: Vec<_> = (0..8)
+        .map(|_| {
+            let database = database.clone();
+            tokio::spawn(async move { database.migrate(SECOND).await })
+        })
+        .collect();
+    for instance in instances {
+        instance.await.unwrap().unwrap();
+    }
+    assert_eq!(count(&database, "a").await, 1);
+    database.check_schema(SECOND).await.unwrap();
+    let too_new = database.migrate(FIRST).await.unwrap_err();
+    assert!(matches!(too_new, Error::TooNew { found: 2, known: 1 }), "{too_new}");
+    assert!(matches!(database.check_schema(FIRST).await, Err(Error::TooNew { .. })));
+
+    server.create_database("empty");
+    let empty = Database::new(&server.url("empty"), 1).unwrap();
+    let too_old = empty.check_schema(SECOND).await.unwrap_err();
+    assert!(matches!(too_old, Error::TooOld { found: 0, known: 2 }), "{too_old}");
+}
+
+/// Waits until a migration has come so far.
+async fn reached(server: &MariaDb, progress: &str) {
+    let query = "SELECT statements_begun, statements_done FROM m.schema_migrations";
+    let exists = "SELECT COUNT(*) FROM information_schema.tables
+        WHERE table_schema = 'm' AND table_name = 'schema_migrations'";
+    while server.execute(exists) == "0\n" || server.execute(query) != format!("{progress}\n") {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_in_the_middle_repeats_nothing() {
+    const SLOW: Migrations = &["CREATE TABLE a (x BIGINT NOT NULL PRIMARY KEY);
+        INSERT INTO a (x) VALUES (1);
+        CREATE TABLE b (x BIGINT NOT NULL);
+        INSERT INTO b (x) SELECT SLEEP(0.5) FROM a;"];
+    let mut server = MariaDb::start();
+    let migrating = database(&server, "m");
+    let first = tokio::spawn(async move { migrating.migrate(SLOW).await });
+    reached(&server, "3\t3").await;
+    server.restart();
+    assert!(first.await.unwrap().is_err());
+
+    let database = Database::new(&server.url("m"), 1).unwrap();
+    let unfinished = database.check_schema(SLOW).await.unwrap_err();
+    assert!(matches!(unfinished, Error::TooOld { found: 0, known: 1 }), "{unfinished}");
+    database.migrate(SLOW).await.unwrap();
+    database.check_schema(SLOW).await.unwrap();
+    assert_eq!((count(&database, "a").await, count(&database, "b").await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_definition_that_was_made_but_not_recorded_is_taken_as_made() {
+    const MIGRATIONS: Migrations = &["CREATE TABLE a (x BIGINT NOT NULL);
+        ALTER TABLE a ADD COLUMN y BIGINT NOT NULL;
+        ALTER TABLE a ADD CONSTRAINT y_small CHECK (y < 9);
+        CREATE INDEX a_by_y ON a (y);
+        ALTER TABLE a DROP COLUMN x;
+        DROP TABLE a;"];
+    let server = MariaDb::start();
+    let database = database(&server, "m");
+    for crashed_after in 1..=6 {
+        server.execute("DROP DATABASE m");
+        server.create_database("m");
+        let statements: Vec<&str> = MIGRATIONS[0].split(';').take(crashed_after).collect();
+        server.execute(&format!("USE m; {}", statements.join(";")));
+        server.execute(&format!("USE m; {}", super::super::migrate::CREATE));
+        let (begun, done) = (crashed_after, crashed_after - 1);
+        server.execute(&format!("INSERT INTO m.schema_migrations VALUES (1, {begun}, {done}, 0)"));
+        database.migrate(MIGRATIONS).await.unwrap();
+        assert_eq!(server.execute("SHOW TABLES IN m"), "schema_migrations\n");
+    }
+}
+
+#[tokio::test]
+async fn somebody_elses_table_is_not_taken_for_ours() {
+    const MIGRATIONS: Migrations = &["CREATE TABLE c (x BIGINT NOT NULL);
+        CREATE TABLE a (x BIGINT NOT NULL);
+        INSERT INTO a (x) VALUES (1);
+        INSERT INTO a (x) VALUES (2), (NULL);"];
+    let server = MariaDb::start();
+    let database = database(&server, "m");
+    server.execute("CREATE TABLE m.a (other BIGINT NOT NULL)");
+    for _ in 0..2 {
+        let refusal = database.migrate(MIGRATIONS).await.unwrap_err();
+        assert!(matches!(refusal, Error::Database(_)), "{refusal}");
+    }
+    server.execute("DROP TABLE m.a");
+    // Now it breaks off at its end, again and again, and no row is there twice.
+    for _ in 0..2 {
+        database.migrate(MIGRATIONS).await.unwrap_err();
+        assert_eq!(count(&database, "a").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_is_up_to_date_needs_no_rights_to_migrate() {
+    let server = MariaDb::start();
+    database(&server, "m").migrate(SECOND).await.unwrap();
+    server.execute("CREATE USER u IDENTIFIED BY 'p'; GRANT SELECT ON m.* TO u");
+    let serving = Database::new(&server.url_for("u", "p", "m"), 1).unwrap();
+    serving.migrate(SECOND).await.unwrap();
+    serving.check_schema(SECOND).await.unwrap();
+    serving.migrate(FIRST).await.unwrap_err();
+}
