@@ -19,7 +19,7 @@ pub use currency::Currency;
 pub use decide::{Decision, Posting, Stamp, decide};
 pub use ids::{AccountId, ID_MAX, SYSTEM_ACCOUNT_MAX, TransactionId, TransferId, WalletId};
 pub use loaded::Loaded;
-pub use open::{Opening, OpeningRejection, open_wallet, set_standing};
+pub use open::{Opening, OpeningRejection, open_system_wallet, open_wallet, set_standing};
 pub use rejection::Rejection;
 pub use transfer::{Direction, MARK_INTERVAL, Outcome, Transaction, Transfer, TransferKind};
 pub use wallet::{Wallet, WalletStatus};

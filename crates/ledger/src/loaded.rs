@@ -53,6 +53,11 @@ impl Loaded {
         self.wallets.get(&id)
     }
 
+    /// All wallets that were loaded or opened, in no order.
+    pub fn wallets(&self) -> impl Iterator<Item = &Wallet> {
+        self.wallets.values()
+    }
+
     /// The wallets that have changed since they were loaded, in ascending order.
     pub fn changed_wallets(&self) -> Vec<&Wallet> {
         let mut ids: Vec<_> = self.changed.iter().copied().collect();
@@ -100,7 +105,7 @@ impl Loaded {
     pub(crate) fn system_wallet(&self, currency: Currency) -> &Wallet {
         self.stripe
             .and_then(|stripe| self.wallet_in(stripe, currency))
-            .expect("a currency's system wallet is opened with the first wallet of the currency")
+            .expect("a system wallet is opened before the first command that needs it")
     }
 
     pub(crate) fn stripe(&self) -> Option<AccountId> {

@@ -1,6 +1,6 @@
 //! Opening wallets, and what an account's standing does to them.
 
-use crate::{AccountId, Currency, Loaded, Wallet, WalletId, WalletStatus};
+use crate::{AccountId, Command, Currency, Loaded, Movement, Wallet, WalletId, WalletStatus};
 
 /// Why a wallet is not opened, in order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,29 @@ pub fn open_wallet(
         loaded.add_wallet(wallet.clone());
     }
     Ok(opened)
+}
+
+/// Opens the system's wallet on the other side of a deposit or withdrawal, if the stripe has none
+/// yet in the currency of the command's own wallet. Returns it if it is new; it stays whatever
+/// becomes of the command. The opening's `wallet_id` is not used.
+pub fn open_system_wallet(
+    loaded: &mut Loaded,
+    command: &Command,
+    opening: impl FnOnce() -> Opening,
+) -> Option<Wallet> {
+    if matches!(command.movement, Movement::Transfer { .. }) {
+        return None;
+    }
+    let own = loaded.own_wallet(command.key.account_id, command.movement.own_wallet()).ok()?;
+    let currency = own.currency;
+    let stripe = loaded.stripe()?;
+    if loaded.wallet_in(stripe, currency).is_some() {
+        return None;
+    }
+    let Opening { system_wallet_id, now, .. } = opening();
+    let wallet = empty(system_wallet_id, stripe, currency, now);
+    loaded.add_wallet(wallet.clone());
+    Some(wallet)
 }
 
 /// Gives all of an account's loaded wallets the status that its standing asks for.

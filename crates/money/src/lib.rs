@@ -4,12 +4,15 @@
 
 mod engine;
 mod http;
+pub mod locks;
+mod metrics;
 mod standings;
 pub mod store;
 
 use std::sync::Arc;
 
 use axum::Router;
+use prometheus_client::registry::Registry;
 use service::{
     BoxFuture,
     clock::Clock,
@@ -18,15 +21,17 @@ use service::{
     shutdown::Shutdown,
     store::sqlite,
 };
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
-use self::{
-    engine::EngineThreads,
-    store::{DurableReads, Reads, sqlite::SqliteStore},
-};
 pub use self::{
     engine::{Answer, Engine, EngineConfig, EngineError},
     http::openapi,
+};
+use self::{
+    engine::{EngineParts, EngineThreads},
+    locks::WalletLocks,
+    metrics::Metrics,
+    store::{Database, DurableReads, Reads},
 };
 
 /// Why the service cannot start.
@@ -40,12 +45,25 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
+/// What the service works with besides its database.
+pub struct Dependencies {
+    /// The time.
+    pub clock: Clock,
+    /// Which accounts may not move money.
+    pub feed: Arc<dyn AccountFeed>,
+    /// Locks that the instances of the service share, if there are several.
+    pub locks: Option<Arc<dyn WalletLocks>>,
+}
+
 /// The running service.
 #[derive(Debug)]
 pub struct MoneyService {
     state: State,
+    metrics: Metrics,
     threads: EngineThreads,
     follower: JoinHandle<()>,
+    /// Whether the follower has known all that the account feed had told.
+    caught_up: watch::Receiver<bool>,
 }
 
 /// What handlers share.
@@ -64,18 +82,50 @@ impl std::fmt::Debug for State {
 impl MoneyService {
     /// Starts the engine and the follower of the account feed. Both end with `shutdown`.
     pub fn start(
-        store: &SqliteStore,
+        database: &Database,
         config: EngineConfig,
-        clock: Clock,
-        feed: Arc<dyn AccountFeed>,
+        dependencies: Dependencies,
         shutdown: Shutdown,
     ) -> Result<Self, StartError> {
-        let (engine, threads) = Engine::start(store.lane()?, config, clock, shutdown.clone())?;
-        let durability = Arc::clone(engine.durability());
-        let reads: Arc<dyn Reads> = Arc::new(DurableReads { reads: store.reads()?, durability });
-        let follower =
-            tokio::spawn(standings::follow(feed, Arc::clone(&reads), engine.clone(), shutdown));
-        Ok(Self { state: State { engine, reads }, threads, follower })
+        let Dependencies { clock, feed, locks } = dependencies;
+        let metrics = Metrics::default();
+        let parts = EngineParts { config, locks, clock: clock.clone(), metrics: metrics.clone() };
+        let (engine, threads, reads): (_, _, Arc<dyn Reads>) = match database {
+            Database::Sqlite(store) => {
+                let (engine, threads) = Engine::start(vec![store.lane()?], &parts, &shutdown)?;
+                let durabilities = Arc::clone(engine.durabilities());
+                let reads = DurableReads { reads: store.reads()?, durabilities };
+                (engine, threads, Arc::new(reads))
+            }
+            Database::MySql(store) => {
+                let (engine, threads) = Engine::start(store.lanes(), &parts, &shutdown)?;
+                (engine, threads, store.reads())
+            }
+        };
+        let (catch_up, caught_up) = watch::channel(false);
+        let follower = tokio::spawn(standings::follow(
+            feed,
+            Arc::clone(&reads),
+            engine.clone(),
+            clock,
+            metrics.clone(),
+            catch_up,
+            shutdown,
+        ));
+        Ok(Self { state: State { engine, reads }, metrics, threads, follower, caught_up })
+    }
+
+    /// Waits until everything is known that the account feed had told when the service started.
+    /// Whoever serves sooner may move money of an account that was suspended while nobody followed.
+    pub async fn caught_up(&self) {
+        // It fails only if the follower has ended, after which there is nothing to wait for.
+        let mut caught_up = self.caught_up.clone();
+        let _ended = caught_up.wait_for(|caught_up| *caught_up).await;
+    }
+
+    /// Makes the service's metrics readable.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
     }
 
     /// The service's routes, below `/money`.
@@ -96,7 +146,7 @@ impl MoneyService {
     /// Waits for the end, after the signal to shut down: everything queued is answered and the
     /// database is closed.
     pub async fn join(self) {
-        let Self { state, threads, follower } = self;
+        let Self { state, threads, follower, .. } = self;
         if follower.await.is_err() {
             tracing::error!("the follower of the account feed ended in a panic");
         }

@@ -5,12 +5,14 @@
 use std::{sync::Arc, time::Duration};
 
 use service::{
+    clock::{Clock, Timestamp},
     contract::account_feed::{AccountChange, AccountFeed},
     http::problem::chain,
     shutdown::Shutdown,
 };
+use tokio::sync::watch;
 
-use crate::{engine::Engine, store::Reads};
+use crate::{engine::Engine, metrics::Metrics, store::Reads};
 
 /// Changes taken at a time.
 const CHANGES_MAX: u32 = 256;
@@ -24,11 +26,16 @@ pub(crate) async fn follow(
     feed: Arc<dyn AccountFeed>,
     reads: Arc<dyn Reads>,
     engine: Engine,
+    clock: Clock,
+    metrics: Metrics,
+    caught_up: watch::Sender<bool>,
     mut shutdown: Shutdown,
 ) {
     let work = async {
         loop {
-            if let Err(error) = follow_until_error(&*feed, &*reads, &engine).await {
+            if let Err(error) =
+                follow_until_error(&*feed, &*reads, &engine, &clock, &metrics, &caught_up).await
+            {
                 tracing::warn!(error = %chain(&*error), "the account feed is not being followed");
                 tokio::time::sleep(PAUSE).await;
             }
@@ -44,13 +51,23 @@ async fn follow_until_error(
     feed: &dyn AccountFeed,
     reads: &dyn Reads,
     engine: &Engine,
+    clock: &Clock,
+    metrics: &Metrics,
+    caught_up: &watch::Sender<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut sequence = reads.feed_sequence().await?;
+    metrics.feed_sequence.set(sequence);
     loop {
-        for change in feed.changes_after(sequence, CHANGES_MAX, WAIT).await? {
-            let AccountChange { account_id, standing, .. } = change;
+        // Somebody waits for what has been told by now, not for what comes next.
+        let wait = if *caught_up.borrow() { WAIT } else { Duration::ZERO };
+        let changes = feed.changes_after(sequence, CHANGES_MAX, wait).await?;
+        let is_all = changes.len() < CHANGES_MAX as usize;
+        for change in changes {
+            let AccountChange { account_id, standing, created_at, .. } = change;
+            metrics.feed_lag_seconds.set(clock.now().since(created_at).as_secs_f64());
             engine.apply_change(change).await?;
             sequence = change.sequence;
+            metrics.feed_sequence.set(sequence);
             tracing::info!(
                 account.id = account_id,
                 ?standing,
@@ -58,5 +75,16 @@ async fn follow_until_error(
                 "an account's standing reached its wallets"
             );
         }
+        if is_all {
+            caught_up.send_replace(true);
+        }
+        // Everything that the feed has told is applied.
+        metrics.feed_lag_seconds.set(0.0);
+        metrics.feed_answered_seconds.set(seconds(clock.now()));
     }
+}
+
+/// Seconds since 1970-01-01T00:00:00Z, as metrics tell times.
+fn seconds(time: Timestamp) -> f64 {
+    time.since(Timestamp::from_micros(0)).as_secs_f64()
 }

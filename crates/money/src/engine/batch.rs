@@ -1,8 +1,8 @@
-//! Deciding a batch: what it must know, and what becomes of each of its jobs. No I/O.
+//! Deciding a batch: what becomes of each of its jobs. No I/O.
 
 use ledger::{
-    AccountId, Decision, Loaded, Movement, Opening, Stamp, TransactionId, WalletId, WalletStatus,
-    decide, open_wallet, set_standing,
+    AccountId, Decision, Opening, Stamp, TransactionId, WalletId, WalletStatus, decide,
+    open_system_wallet, open_wallet, set_standing,
 };
 use service::{clock::Timestamp, contract::account_feed::Standing};
 
@@ -10,44 +10,7 @@ use super::{
     ids::{IdBlock, TransferIds},
     job::{Answer, Done, Job},
 };
-use crate::store::{Effects, Footprint};
-
-/// What the jobs need to know.
-pub(super) fn footprint(jobs: &[Job], stripe: AccountId) -> Footprint<'_> {
-    let mut footprint = Footprint::default();
-    let mut uses_stripe = false;
-    for job in jobs {
-        match job {
-            Job::Move { command, .. } => {
-                footprint.keys.push(&command.key);
-                match command.movement.own_wallet() {
-                    Some(id) => footprint.wallets.push(id),
-                    None => footprint.owners.push(command.key.account_id),
-                }
-                match command.movement {
-                    Movement::Deposit { .. } | Movement::Withdrawal { .. } => uses_stripe = true,
-                    Movement::Transfer { receiver, .. } => footprint.wallets.push(receiver),
-                }
-            }
-            Job::Open { account_id, .. } => {
-                footprint.owners.push(*account_id);
-                footprint.standings.push(*account_id);
-                uses_stripe = true;
-            }
-            Job::Stand { change, .. } => footprint.owners.push(AccountId(change.account_id)),
-        }
-    }
-    if uses_stripe {
-        footprint.owners.push(stripe);
-    }
-    footprint.wallets.sort_unstable();
-    footprint.wallets.dedup();
-    footprint.owners.sort_unstable();
-    footprint.owners.dedup();
-    footprint.standings.sort_unstable();
-    footprint.standings.dedup();
-    footprint
-}
+use crate::store::{Books, Effects};
 
 /// The ids and the time that a batch decides with.
 pub(super) struct Supplies<'a> {
@@ -60,15 +23,18 @@ pub(super) struct Supplies<'a> {
 /// Decides the jobs in order. Returns what to write, without the changed wallets, and what to
 /// answer.
 pub(super) fn decide_all(
-    loaded: &mut Loaded,
+    books: &mut Books,
     jobs: &[Job],
     mut supplies: Supplies<'_>,
 ) -> (Effects<'static>, Vec<Done>) {
     let mut effects = Effects::default();
+    let Books { loaded, feed_sequence } = books;
     let answers = jobs
         .iter()
         .map(|job| match job {
             Job::Move { command, .. } => {
+                let system_wallet = open_system_wallet(loaded, command, || supplies.opening());
+                effects.opened.extend(system_wallet);
                 let stamp = supplies.stamp();
                 Done::Moved(keep(decide(loaded, command, stamp), &mut effects))
             }
@@ -80,12 +46,15 @@ pub(super) fn decide_all(
                     opened.into_iter().next_back().expect("the person's wallet is the last")
                 }))
             }
+            // Every instance follows the feed; the first one to come here applies the change.
+            Job::Stand { change, .. } if change.sequence <= *feed_sequence => Done::Stood,
             Job::Stand { change, .. } => {
+                *feed_sequence = change.sequence;
                 let account_id = AccountId(change.account_id);
                 let status = wallet_status(change.standing);
                 set_standing(loaded, account_id, status, supplies.now.as_micros());
                 effects.standings.push((account_id, status));
-                effects.feed_sequence = effects.feed_sequence.max(Some(change.sequence));
+                effects.feed_sequence = Some(change.sequence);
                 Done::Stood
             }
         })

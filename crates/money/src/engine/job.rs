@@ -1,6 +1,8 @@
 //! What is asked of a lane, and what it answers.
 
-use ledger::{AccountId, Command, Currency, OpeningRejection, Rejection, Transfer, Wallet};
+use ledger::{
+    AccountId, Command, Currency, Movement, OpeningRejection, Rejection, Transfer, Wallet,
+};
 use service::contract::account_feed::AccountChange;
 use tokio::sync::oneshot;
 
@@ -64,6 +66,15 @@ pub(super) enum Done {
 }
 
 impl Job {
+    /// Whether new wallets may come of it: a person's, or the system's on the other side.
+    pub(super) fn may_open_wallets(&self) -> bool {
+        match self {
+            Self::Move { command, .. } => !matches!(command.movement, Movement::Transfer { .. }),
+            Self::Open { .. } => true,
+            Self::Stand { .. } => false,
+        }
+    }
+
     /// Answers the job. Whoever asked may have gone; what was committed stays committed.
     pub(super) fn answer(self, result: Result<Done, EngineError>) {
         match self {

@@ -2,62 +2,56 @@
 //! service answers after one commit, and a busy one puts into a commit all that arrived during the
 //! one before.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use ledger::AccountId;
+use ledger::{AccountId, WalletId};
 use service::{clock::Clock, http::problem::chain, shutdown::Shutdown};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     acknowledge::Committed,
-    batch::{Supplies, decide_all, footprint},
+    batch::{Supplies, decide_all},
+    directory::Directory,
     durability::Durability,
+    footprint::{footprint, wallets},
     ids::{IdBlock, TransferIds},
     job::{Done, EngineError, Job},
+    queue::{Batch, Queue, Waiting},
+    retry::{Attempts, pause},
 };
-use crate::store::{LaneStore, StoreError};
-
-/// How often a batch is decided again because another writer was faster.
-const ATTEMPTS_MAX: u32 = 10;
+use crate::{
+    locks::WalletLocks,
+    metrics::Metrics,
+    store::{LaneStore, StoreError},
+};
 
 /// One writer and the queue that feeds it.
-#[derive(Debug)]
 pub(super) struct Lane<S> {
     store: S,
-    jobs: mpsc::Receiver<Job>,
-    committed: mpsc::Sender<Committed>,
-    durability: Arc<Durability>,
-    stripe: AccountId,
-    batch_jobs_max: usize,
-    clock: Clock,
+    surroundings: Surroundings,
+    stripe: Option<AccountId>,
     wallet_ids: IdBlock,
     transaction_ids: IdBlock,
 }
 
-/// Where a lane's jobs come from and its commits go to.
-pub(super) struct Ends {
-    pub(super) jobs: mpsc::Receiver<Job>,
+/// Where a lane's jobs come from, where its commits go to, and what it shares with other lanes.
+pub(super) struct Surroundings {
+    pub(super) queue: Arc<Queue>,
     pub(super) committed: mpsc::Sender<Committed>,
     pub(super) durability: Arc<Durability>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) locks: Option<Arc<dyn WalletLocks>>,
+    pub(super) batch_jobs_max: usize,
+    pub(super) clock: Clock,
+    pub(super) metrics: Metrics,
 }
 
 impl<S: LaneStore> Lane<S> {
-    pub(super) fn new(
-        store: S,
-        ends: Ends,
-        stripe: AccountId,
-        batch_jobs_max: usize,
-        clock: Clock,
-    ) -> Self {
-        let Ends { jobs, committed, durability } = ends;
+    pub(super) fn new(store: S, surroundings: Surroundings) -> Self {
         Self {
             store,
-            jobs,
-            committed,
-            durability,
-            stripe,
-            batch_jobs_max,
-            clock,
+            surroundings,
+            stripe: None,
             wallet_ids: IdBlock::wallets(),
             transaction_ids: IdBlock::transactions(),
         }
@@ -65,29 +59,86 @@ impl<S: LaneStore> Lane<S> {
 
     /// Works until shutdown; then refuses new jobs and finishes those that wait.
     pub(super) async fn run(&mut self, mut shutdown: Shutdown) {
-        loop {
-            let mut batch = Vec::new();
-            tokio::select! {
-                biased;
-                taken = self.jobs.recv_many(&mut batch, self.batch_jobs_max) => {
-                    if taken == 0 {
-                        return;
-                    }
-                    self.run_batch(batch).await;
-                }
-                () = shutdown.wait(), if !self.jobs.is_closed() => self.jobs.close(),
-            }
+        let queue = Arc::clone(&self.surroundings.queue);
+        let jobs_max = self.surroundings.batch_jobs_max;
+        while let Some(batch) = queue.take(jobs_max, &mut shutdown).await {
+            self.run_batch(batch).await;
         }
     }
 
-    async fn run_batch(&mut self, jobs: Vec<Job>) {
-        if self.durability.is_failed() {
-            for job in jobs {
+    async fn run_batch(&mut self, mut batch: Batch) {
+        let waiting = std::mem::take(&mut batch.jobs);
+        if self.surroundings.durability.is_failed() {
+            for Waiting { job, .. } in waiting {
                 job.answer(Err(EngineError::Unavailable));
             }
             return;
         }
-        let result = self.decide_and_commit(&jobs).await;
+        // Kept until the last commit: it releases the locks when it is dropped.
+        let (jobs, _held) = match &self.surroundings.locks {
+            Some(locks) if !batch.is_overdue => {
+                let held = locks.acquire(&self.wallets_of(&waiting)).await;
+                let (ready, deferred) = self.part(waiting, &held.elsewhere);
+                if !deferred.is_empty() {
+                    batch.defer(deferred, pause(1));
+                }
+                (ready, Some(held))
+            }
+            _ => (waiting.into_iter().map(|waiting| waiting.job).collect(), None),
+        };
+        self.settle(jobs).await;
+    }
+
+    /// The wallets to be locked: ascending, each once.
+    fn wallets_of(&self, batch: &[Waiting]) -> Vec<WalletId> {
+        let directory = &self.surroundings.directory;
+        let mut ids: Vec<_> =
+            batch.iter().flat_map(|waiting| wallets(&waiting.job, directory)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// Parts the jobs into those that may go on, and those whose wallets are held elsewhere, or
+    /// that share a wallet with such a job before them.
+    fn part(&self, batch: Vec<Waiting>, elsewhere: &HashSet<WalletId>) -> (Vec<Job>, Vec<Waiting>) {
+        let (mut ready, mut deferred) = (Vec::new(), Vec::new());
+        let mut passed = HashSet::new();
+        for waiting in batch {
+            let must_wait = !elsewhere.is_empty()
+                && (waiting.keys().any(|key| passed.contains(&key))
+                    || wallets(&waiting.job, &self.surroundings.directory)
+                        .iter()
+                        .any(|id| elsewhere.contains(id)));
+            if must_wait {
+                passed.extend(waiting.keys());
+                deferred.push(waiting);
+            } else {
+                ready.push(waiting.job);
+            }
+        }
+        (ready, deferred)
+    }
+
+    /// Decides and commits. If the database refuses what one of them does, it is parted until that
+    /// one fails alone.
+    async fn settle(&mut self, jobs: Vec<Job>) {
+        let mut parts = vec![jobs];
+        while let Some(mut jobs) = parts.pop() {
+            if jobs.is_empty() {
+                continue;
+            }
+            let result = self.decide_and_commit(&jobs).await;
+            if let (Err(StoreError::Refused(_)), 2..) = (&result, jobs.len()) {
+                let second = jobs.split_off(jobs.len() / 2);
+                parts.extend([second, jobs]);
+                continue;
+            }
+            self.hand_over(jobs, result).await;
+        }
+    }
+
+    async fn hand_over(&self, jobs: Vec<Job>, result: Result<Vec<Done>, StoreError>) {
         let answers = result.map_err(|error| {
             tracing::error!(
                 error = %chain(&error),
@@ -95,35 +146,44 @@ impl<S: LaneStore> Lane<S> {
                 "a batch of money was not committed"
             );
             match error {
-                StoreError::Conflict(_) | StoreError::Failed(_) => EngineError::Unavailable,
+                StoreError::Again(..) | StoreError::Refused(_) | StoreError::Failed(_) => {
+                    EngineError::Unavailable
+                }
                 StoreError::OutcomeUnknown(_) => EngineError::OutcomeUnknown,
             }
         });
-        let commit = self.durability.newest();
+        let commit = self.surroundings.durability.newest();
         let batch = Committed { commit, jobs, answers };
-        if self.committed.send(batch).await.is_err() {
+        if self.surroundings.committed.send(batch).await.is_err() {
             tracing::error!("the acknowledging thread is gone; outcomes are unknown");
         }
     }
 
     async fn decide_and_commit(&mut self, batch: &[Job]) -> Result<Vec<Done>, StoreError> {
-        let mut attempt = 1;
+        let mut attempts = Attempts::start(Instant::now());
         loop {
-            match self.attempt(batch).await {
-                Err(StoreError::Conflict(cause)) if attempt < ATTEMPTS_MAX => {
-                    tracing::warn!(%cause, attempt, "another writer was faster; deciding again");
-                    attempt += 1;
-                }
+            let (reason, cause) = match self.attempt(batch).await {
+                Err(StoreError::Again(reason, cause)) => (reason, cause),
                 result => return result,
-            }
+            };
+            let Some(pause) = attempts.next(Instant::now()) else {
+                return Err(StoreError::Again(reason, cause));
+            };
+            self.surroundings.metrics.count_retry(reason);
+            tracing::debug!(%cause, ?reason, "a batch is tried again");
+            tokio::time::sleep(pause).await;
         }
     }
 
     /// Load, decide, persist, commit.
     async fn attempt(&mut self, batch: &[Job]) -> Result<Vec<Done>, StoreError> {
-        let now = self.clock.now();
+        let now = self.surroundings.clock.now();
+        let stripe = match self.stripe {
+            Some(stripe) => stripe,
+            None => *self.stripe.insert(self.store.take_stripe().await?),
+        };
         self.transaction_ids.fill(&mut self.store, 2 * batch.len()).await?;
-        if batch.iter().any(|job| matches!(job, Job::Open { .. })) {
+        if batch.iter().any(Job::may_open_wallets) {
             self.wallet_ids.fill(&mut self.store, 2 * batch.len()).await?;
         }
         let supplies = Supplies {
@@ -134,12 +194,15 @@ impl<S: LaneStore> Lane<S> {
             transaction_ids: &mut self.transaction_ids,
         };
         self.store.begin().await?;
-        let mut loaded = self.store.load(self.stripe, &footprint(batch, self.stripe)).await?;
-        let (mut effects, answers) = decide_all(&mut loaded, batch, supplies);
-        effects.changed = loaded.changed_wallets();
+        let mut books = self.store.load(stripe, &footprint(batch, stripe)).await?;
+        if self.surroundings.queue.is_shared() {
+            self.surroundings.directory.learn(&books.loaded);
+        }
+        let (mut effects, answers) = decide_all(&mut books, batch, supplies);
+        effects.changed = books.loaded.changed_wallets();
         self.store.persist(&effects).await?;
         // Before the commit, because readers may see it before the call returns.
-        self.durability.begin();
+        self.surroundings.durability.begin();
         self.store.commit().await?;
         Ok(answers)
     }

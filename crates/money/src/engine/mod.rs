@@ -4,17 +4,21 @@
 
 mod acknowledge;
 mod batch;
+mod directory;
 mod durability;
+mod footprint;
 mod ids;
 mod job;
 mod lane;
+mod queue;
+mod retry;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
 
 use ledger::{AccountId, Command, Currency, OpeningRejection, Wallet};
 use service::{clock::Clock, contract::account_feed::AccountChange, shutdown::Shutdown};
 use tokio::{
-    runtime::Handle,
+    runtime::{Handle, Runtime},
     sync::{mpsc, oneshot},
 };
 
@@ -22,10 +26,13 @@ pub(crate) use self::durability::Durability;
 pub use self::job::{Answer, EngineError};
 use self::{
     acknowledge::{COMMITTED_MAX, acknowledge},
+    directory::Directory,
+    footprint::keys,
     job::Job,
-    lane::{Ends, Lane},
+    lane::{Lane, Surroundings},
+    queue::Queue,
 };
-use crate::store::LaneStore;
+use crate::{locks::WalletLocks, metrics::Metrics, store::LaneStore};
 
 /// Bounds of the engine.
 #[derive(Debug, Clone, Copy)]
@@ -45,51 +52,81 @@ impl Default for EngineConfig {
 /// Puts jobs on the queue; clones freely.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    queue: mpsc::Sender<Job>,
-    durability: Arc<Durability>,
+    queue: Arc<Queue>,
+    directory: Arc<Directory>,
+    durabilities: Arc<[Arc<Durability>]>,
 }
 
 /// The engine's threads, to be waited for at the end.
 #[derive(Debug)]
-pub struct EngineThreads {
+pub struct EngineThreads(Vec<LaneThreads>);
+
+#[derive(Debug)]
+struct LaneThreads {
     lane: thread::JoinHandle<()>,
     acknowledger: thread::JoinHandle<()>,
 }
 
-/// The stripe of the only lane in a process on SQLite.
-const STRIPE: AccountId = AccountId(1);
+/// What the engine works with besides its store.
+pub struct EngineParts {
+    /// Its bounds.
+    pub config: EngineConfig,
+    /// Locks that several instances share, if there are several.
+    pub locks: Option<Arc<dyn WalletLocks>>,
+    /// The time.
+    pub clock: Clock,
+    /// What it counts.
+    pub metrics: Metrics,
+}
 
 /// A lane that panics starts anew, but not in a tight circle.
 const RESTART_PAUSE: Duration = Duration::from_millis(50);
 
 impl Engine {
-    /// Starts the lane and whoever answers for it, each on a thread of its own, where they may
-    /// block. Must be called inside a tokio runtime, in which the answers are given.
+    /// Starts the lanes, and for each one whoever answers for it, each on a thread of its own,
+    /// where they may block. Must be called inside a tokio runtime, in which the answers are given.
     pub fn start<S: LaneStore + 'static>(
-        store: S,
-        config: EngineConfig,
-        clock: Clock,
-        shutdown: Shutdown,
+        lanes: Vec<S>,
+        parts: &EngineParts,
+        shutdown: &Shutdown,
     ) -> std::io::Result<(Self, EngineThreads)> {
-        let (queue, jobs) = mpsc::channel(config.queue_jobs_max);
-        let (committed, to_acknowledge) = mpsc::channel(COMMITTED_MAX);
-        let durability = Arc::new(Durability::new());
-        let flusher = store.flusher()?;
-        let ends = Ends { jobs, committed, durability: Arc::clone(&durability) };
-        let lane = Lane::new(store, ends, STRIPE, config.batch_jobs_max, clock);
-        let lane = thread::Builder::new()
-            .name("money-lane".to_owned())
-            .spawn(move || run_lane(lane, &shutdown))?;
-        let (shared, runtime) = (Arc::clone(&durability), Handle::current());
-        let acknowledger = thread::Builder::new()
-            .name("money-flush".to_owned())
-            .spawn(move || acknowledge(flusher, to_acknowledge, &shared, &runtime))?;
-        Ok((Self { queue, durability }, EngineThreads { lane, acknowledger }))
+        assert!(!lanes.is_empty(), "somebody must do the work");
+        let is_shared = lanes.len() > 1 || parts.locks.is_some();
+        let queue = Queue::new(parts.config.queue_jobs_max, is_shared);
+        let directory = Arc::new(Directory::new());
+        let (mut threads, mut durabilities) = (Vec::new(), Vec::new());
+        for store in lanes {
+            let (committed, to_acknowledge) = mpsc::channel(COMMITTED_MAX);
+            let durability = Arc::new(Durability::new());
+            let flusher = store.flusher()?;
+            let surroundings = Surroundings {
+                queue: Arc::clone(&queue),
+                committed,
+                durability: Arc::clone(&durability),
+                directory: Arc::clone(&directory),
+                locks: parts.locks.clone(),
+                batch_jobs_max: parts.config.batch_jobs_max,
+                clock: parts.clock.clone(),
+                metrics: parts.metrics.clone(),
+            };
+            let (lane, shutdown) = (Lane::new(store, surroundings), shutdown.clone());
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let lane = thread::Builder::new()
+                .name("money-lane".to_owned())
+                .spawn(move || run_lane(&runtime, lane, &shutdown))?;
+            let (shared, runtime) = (Arc::clone(&durability), Handle::current());
+            let acknowledger = thread::Builder::new()
+                .name("money-flush".to_owned())
+                .spawn(move || acknowledge(flusher, to_acknowledge, &shared, &runtime))?;
+            threads.push(LaneThreads { lane, acknowledger });
+            durabilities.push(durability);
+        }
+        Ok((Self { queue, directory, durabilities: durabilities.into() }, EngineThreads(threads)))
     }
 
-    /// What of the commits is on disk.
-    pub(crate) fn durability(&self) -> &Arc<Durability> {
-        &self.durability
+    /// What of each lane's commits is on disk.
+    pub(crate) fn durabilities(&self) -> &Arc<[Arc<Durability>]> {
+        &self.durabilities
     }
 
     /// Moves money. `Ok` means that the answer is on disk.
@@ -118,21 +155,31 @@ impl Engine {
         answer.await.unwrap_or(Err(EngineError::OutcomeUnknown))
     }
 
+    /// How many jobs wait, and how many may.
+    pub fn queue_depth(&self) -> (usize, usize) {
+        self.queue.depth()
+    }
+
     fn submit(&self, job: Job) -> Result<(), EngineError> {
-        self.queue.try_send(job).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => EngineError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => EngineError::ShuttingDown,
-        })
+        self.queue.push(job, |job| keys(job, &self.directory))
     }
 }
 
 impl EngineThreads {
     /// Waits until everything that was queued is answered and the database is closed.
     pub async fn join(self) {
-        let Self { lane, acknowledger } = self;
-        // The acknowledger ends when the lane is gone and the last batch is answered.
-        let join = move || lane.join().and_then(|()| acknowledger.join());
-        if !matches!(tokio::task::spawn_blocking(join).await, Ok(Ok(()))) {
+        // An acknowledger ends when its lane is gone and the last batch is answered.
+        let join = move || {
+            let ended: Vec<_> = self
+                .0
+                .into_iter()
+                .map(|LaneThreads { lane, acknowledger }| {
+                    lane.join().and_then(|()| acknowledger.join())
+                })
+                .collect();
+            ended.iter().all(Result::is_ok)
+        };
+        if !tokio::task::spawn_blocking(join).await.unwrap_or(false) {
             tracing::error!("the money engine ended in a panic");
         }
     }
@@ -140,11 +187,7 @@ impl EngineThreads {
 
 /// Runs the lane until shutdown. A panic costs the batch in which it struck, whose callers learn
 /// that their outcome is unknown; the queue and everyone behind it go on.
-fn run_lane<S: LaneStore>(mut lane: Lane<S>, shutdown: &Shutdown) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime without I/O needs nothing that could be missing");
+fn run_lane<S: LaneStore>(runtime: &Runtime, mut lane: Lane<S>, shutdown: &Shutdown) {
     loop {
         let run = AssertUnwindSafe(|| runtime.block_on(lane.run(shutdown.clone())));
         if std::panic::catch_unwind(run).is_ok() {
@@ -152,14 +195,6 @@ fn run_lane<S: LaneStore>(mut lane: Lane<S>, shutdown: &Shutdown) {
         }
         tracing::error!("the money lane panicked and starts anew");
         thread::sleep(RESTART_PAUSE);
-    }
-}
-
-impl Engine {
-    /// How many jobs wait, and how many may.
-    pub fn queue_depth(&self) -> (usize, usize) {
-        let max = self.queue.max_capacity();
-        (max - self.queue.capacity(), max)
     }
 }
 

@@ -1,17 +1,25 @@
 //! The engine over a real store: many at once, once each, and honest when the store fails.
 
+mod held_by_others;
+mod instances;
+
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-use ledger::{AccountId, Amount, Command, Currency, IdempotencyKey, Loaded, Movement, Wallet};
+use ledger::{AccountId, Amount, Command, Currency, IdempotencyKey, Movement, Wallet};
 use service::{clock::Clock, shutdown};
 
-use super::{Answer, Durability, Engine, EngineConfig, EngineError, EngineThreads};
-use crate::store::{
-    Effects, Flush, Footprint, IdKind, LaneStore, StoreError,
-    sqlite::{SqliteFlusher, SqliteLane, SqliteStore, audit},
+use super::{
+    Answer, Directory, Engine, EngineConfig, EngineError, EngineParts, EngineThreads, Queue,
+};
+use crate::{
+    metrics::Metrics,
+    store::{
+        Books, Effects, Flush, Footprint, IdKind, LaneStore, Reason, StoreError,
+        sqlite::{SqliteFlusher, SqliteLane, SqliteStore, audit},
+    },
 };
 
 /// SQLite, failing where and when it is told to.
@@ -60,6 +68,10 @@ impl LaneStore for Faulty {
         self.lane.reserve_ids(kind, count).await
     }
 
+    async fn take_stripe(&mut self) -> Result<AccountId, StoreError> {
+        self.lane.take_stripe().await
+    }
+
     async fn begin(&mut self) -> Result<(), StoreError> {
         self.lane.begin().await
     }
@@ -68,14 +80,14 @@ impl LaneStore for Faulty {
         &mut self,
         stripe: AccountId,
         footprint: &Footprint<'_>,
-    ) -> Result<Loaded, StoreError> {
+    ) -> Result<Books, StoreError> {
         self.lane.load(stripe, footprint).await
     }
 
     async fn persist(&mut self, effects: &Effects<'_>) -> Result<(), StoreError> {
         self.lane.persist(effects).await?;
         if strikes(&self.faults.persist_conflicts) {
-            return Err(StoreError::Conflict("a duplicate key".into()));
+            return Err(StoreError::Again(Reason::DuplicateKey, "a duplicate key".into()));
         }
         if strikes(&self.faults.persist_fails) {
             return Err(StoreError::Failed("the disk is full".into()));
@@ -108,7 +120,9 @@ impl World {
         let faults = Arc::new(Faults::default());
         let lane = Faulty { lane: store.lane().unwrap(), faults: Arc::clone(&faults) };
         let (trigger, shutdown) = shutdown::channel();
-        let (engine, threads) = Engine::start(lane, config, Clock::system(), shutdown).unwrap();
+        let (clock, metrics) = (Clock::system(), Metrics::default());
+        let parts = EngineParts { config, locks: None, clock, metrics };
+        let (engine, threads) = Engine::start(vec![lane], &parts, &shutdown).unwrap();
         Self { engine, threads, trigger, faults, folder }
     }
 
@@ -204,9 +218,13 @@ async fn a_panic_costs_its_batch_and_nothing_else() {
 
 #[tokio::test]
 async fn a_full_queue_refuses_at_once() {
-    // The lane's thread never gets a turn: the queue is filled from a channel of our own.
-    let (queue, jobs) = tokio::sync::mpsc::channel(1);
-    let engine = Engine { queue, durability: Arc::new(Durability::new()) };
+    // No lane takes anything from this one.
+    let queue = Queue::new(1, false);
+    let engine = Engine {
+        queue: Arc::clone(&queue),
+        directory: Arc::new(Directory::new()),
+        durabilities: Arc::new([]),
+    };
     let world = World::new(EngineConfig::default());
     let wallet = world.open(10_001).await;
     let waiting = engine.clone();
@@ -217,7 +235,8 @@ async fn a_full_queue_refuses_at_once() {
     }
     let refused = engine.move_money(deposit(&wallet, "b")).await;
     assert_eq!(refused, Err(EngineError::Overloaded));
-    drop(jobs);
+    let (_trigger, mut shutdown) = shutdown::channel();
+    drop(queue.take(1, &mut shutdown).await);
     assert_eq!(first.await.unwrap(), Err(EngineError::OutcomeUnknown));
     world.end(0).await;
 }
@@ -251,8 +270,11 @@ async fn a_disk_that_refuses_ends_all_writing_and_reading() {
     world.faults.flush_fails.store(true, Ordering::SeqCst);
     let unknown = world.engine.move_money(deposit(&wallet, "a")).await;
     assert_eq!(unknown, Err(EngineError::OutcomeUnknown));
-    assert!(world.engine.durability().is_failed());
-    assert!(world.engine.durability().catch_up().await.is_err(), "nothing unconfirmed is told");
+    assert!(world.engine.durabilities()[0].is_failed());
+    assert!(
+        world.engine.durabilities()[0].catch_up().await.is_err(),
+        "nothing unconfirmed is told"
+    );
     let refused = world.engine.move_money(deposit(&wallet, "b")).await;
     assert_eq!(refused, Err(EngineError::Unavailable));
     // What a new start finds is what the disk has.

@@ -12,7 +12,7 @@ use crate::engine::Durability;
 /// Another store's reads, held back until the disk has confirmed.
 pub(crate) struct DurableReads {
     pub(crate) reads: Arc<dyn Reads>,
-    pub(crate) durability: Arc<Durability>,
+    pub(crate) durabilities: Arc<[Arc<Durability>]>,
 }
 
 impl DurableReads {
@@ -22,7 +22,9 @@ impl DurableReads {
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         Box::pin(async move {
             let found = read.await?;
-            self.durability.catch_up().await?;
+            for durability in &*self.durabilities {
+                durability.catch_up().await?;
+            }
             Ok(found)
         })
     }

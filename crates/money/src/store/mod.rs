@@ -4,7 +4,9 @@
 
 pub mod audit;
 mod durable;
+pub mod mysql;
 pub mod sqlite;
+mod words;
 
 use ledger::{
     AccountId, IdempotencyKey, Loaded, Transaction, TransactionId, Transfer, TransferId, Wallet,
@@ -13,19 +15,60 @@ use ledger::{
 use service::BoxFuture;
 
 pub(crate) use self::durable::DurableReads;
+use self::{mysql::MySqlStore, sqlite::SqliteStore};
+
+/// The database of a money service.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// Embedded, for one process.
+    Sqlite(SqliteStore),
+    /// MySQL, MariaDB or TiDB, for any number of processes.
+    MySql(MySqlStore),
+}
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another writer was faster. Nothing was written; load and decide again.
-    #[error("another writer was faster")]
-    Conflict(#[source] Cause),
+    /// Nothing was written, and trying again may help: load and decide again.
+    #[error("the money database did not take it ({})", .0.as_str())]
+    Again(Reason, #[source] Cause),
+    /// The database refused what was to be written, by a rule of its own. Nothing was written.
+    #[error("the money database refused what was to be written")]
+    Refused(#[source] Cause),
     /// The database did not do it, and nothing was written.
     #[error("the money database failed")]
     Failed(#[source] Cause),
     /// The commit was sent and no answer came: it may be on disk or not.
     #[error("the outcome of a commit is unknown")]
     OutcomeUnknown(#[source] Cause),
+}
+
+/// Why the same may succeed in a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Another writer was in the way.
+    Busy,
+    /// The database chose this writer among several that waited for each other.
+    Deadlock,
+    /// A row was locked for too long.
+    LockTimeout,
+    /// Another writer had inserted the same key.
+    DuplicateKey,
+    /// The connection was lost before the commit, or could not be made.
+    Disconnected,
+}
+
+impl Reason {
+    /// Its name in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Deadlock => "deadlock",
+            Self::LockTimeout => "lock_timeout",
+            Self::DuplicateKey => "duplicate_key",
+            Self::Disconnected => "disconnected",
+        }
+    }
 }
 
 /// What the database said.
@@ -49,8 +92,19 @@ pub struct Footprint<'a> {
     pub owners: Vec<AccountId>,
     /// Keys that may have been decided before.
     pub keys: Vec<&'a IdempotencyKey>,
-    /// Accounts whose standing is needed: ascending, each once.
+    /// Accounts whose standing is needed, and must not change meanwhile: ascending, each once.
     pub standings: Vec<AccountId>,
+    /// Whether the place in the account feed is needed, and must not change meanwhile.
+    pub feed_position: bool,
+}
+
+/// What a batch decides on.
+#[derive(Debug)]
+pub struct Books {
+    /// For the ledger.
+    pub loaded: Loaded,
+    /// How far the account feed has been followed; 0 at first, or if it was not asked for.
+    pub feed_sequence: i64,
 }
 
 /// Everything that a batch writes.
@@ -94,6 +148,10 @@ pub trait LaneStore: Send {
         count: i64,
     ) -> impl Future<Output = Result<i64, StoreError>> + Send;
 
+    /// The system's account on the other side of this lane's deposits and withdrawals. Lanes get
+    /// different ones as far as there are enough, so that they do not queue for one row.
+    fn take_stripe(&mut self) -> impl Future<Output = Result<AccountId, StoreError>> + Send;
+
     /// Starts a transaction, rolling back an abandoned one.
     fn begin(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -102,7 +160,7 @@ pub trait LaneStore: Send {
         &mut self,
         stripe: AccountId,
         footprint: &Footprint<'_>,
-    ) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Books, StoreError>> + Send;
 
     /// Writes the effects.
     fn persist(

@@ -10,7 +10,9 @@ use rusqlite::{Connection, ErrorCode, named_params, params};
 use service::store::sqlite;
 
 use super::rows;
-use crate::store::{Effects, Flush, Footprint, IdKind, LaneStore, StoreError};
+use crate::store::{
+    Books, Effects, Flush, Footprint, IdKind, LaneStore, Reason, StoreError, words,
+};
 
 /// The log grows to about this many pages of 2 KiB before it is copied into the database. Large,
 /// because a wallet's page that changed a hundred times is then copied once.
@@ -18,6 +20,9 @@ const CHECKPOINT_PAGES: i64 = 32_768;
 
 /// Page cache of the writer, in KiB. SQLite walks all of it at each commit, so more is not better.
 const CACHE_KIB: i64 = 16 * 1024;
+
+/// The stripe of the only lane.
+const STRIPE: AccountId = AccountId(1);
 
 /// The one writing connection.
 #[derive(Debug)]
@@ -54,7 +59,7 @@ impl SqliteLane {
         Ok(Self { db, log: log.into() })
     }
 
-    fn load_now(&self, stripe: AccountId, footprint: &Footprint<'_>) -> rusqlite::Result<Loaded> {
+    fn load_now(&self, stripe: AccountId, footprint: &Footprint<'_>) -> rusqlite::Result<Books> {
         let mut loaded = Loaded::new(stripe);
         let mut by_id = self
             .db
@@ -91,10 +96,12 @@ impl SqliteLane {
         for account_id in &footprint.standings {
             let mut found = standing.query([account_id.0])?;
             if let Some(row) = found.next()? {
-                loaded.add_standing(*account_id, rows::text(row, 0, rows::status_from)?);
+                loaded.add_standing(*account_id, rows::text(row, 0, words::status_from)?);
             }
         }
-        Ok(loaded)
+        let feed_sequence =
+            if footprint.feed_position { rows::feed_sequence(&self.db)? } else { 0 };
+        Ok(Books { loaded, feed_sequence })
     }
 
     fn persist_now(&self, effects: &Effects<'_>) -> rusqlite::Result<()> {
@@ -125,7 +132,7 @@ impl SqliteLane {
                 wallet.account_id.0,
                 wallet.currency.code(),
                 wallet.balance,
-                rows::status(wallet.status),
+                words::status(wallet.status),
                 wallet.newest_transaction.map(|id| id.0),
                 wallet.transaction_count,
                 wallet.created_at,
@@ -145,7 +152,7 @@ impl SqliteLane {
             update.execute(params![
                 wallet.id.0,
                 wallet.balance,
-                rows::status(wallet.status),
+                words::status(wallet.status),
                 wallet.newest_transaction.map(|id| id.0),
                 wallet.transaction_count,
                 wallet.updated_at,
@@ -179,7 +186,7 @@ impl SqliteLane {
                 transfer.id.0,
                 transfer.key.account_id.0,
                 transfer.key.key,
-                rows::kind(transfer.kind),
+                words::kind(transfer.kind),
                 status,
                 rejection,
                 debit_id,
@@ -212,8 +219,8 @@ impl SqliteLane {
                 leg.wallet_id.0,
                 leg.receiver_wallet_id.0,
                 leg.transfer_id.0,
-                rows::kind(leg.kind),
-                rows::direction(leg.direction),
+                words::kind(leg.kind),
+                words::direction(leg.direction),
                 leg.amount.minor(),
                 leg.balance_after,
                 leg.sequence,
@@ -234,7 +241,7 @@ impl SqliteLane {
              ON CONFLICT (account_id) DO UPDATE SET status = excluded.status",
         )?;
         for (account_id, status) in standings {
-            save.execute(params![account_id.0, rows::status(*status)])?;
+            save.execute(params![account_id.0, words::status(*status)])?;
         }
         Ok(())
     }
@@ -265,6 +272,10 @@ impl LaneStore for SqliteLane {
         Ok(end - count)
     }
 
+    async fn take_stripe(&mut self) -> Result<AccountId, StoreError> {
+        Ok(STRIPE)
+    }
+
     async fn begin(&mut self) -> Result<(), StoreError> {
         if !self.db.is_autocommit() {
             self.db.execute_batch("ROLLBACK")?;
@@ -276,7 +287,7 @@ impl LaneStore for SqliteLane {
         &mut self,
         stripe: AccountId,
         footprint: &Footprint<'_>,
-    ) -> Result<Loaded, StoreError> {
+    ) -> Result<Books, StoreError> {
         Ok(self.load_now(stripe, footprint)?)
     }
 
@@ -287,7 +298,7 @@ impl LaneStore for SqliteLane {
     async fn commit(&mut self) -> Result<(), StoreError> {
         self.db.execute_batch("COMMIT").map_err(|error| match error.sqlite_error_code() {
             // The transaction is still open and nothing was written: it can be tried again.
-            Some(ErrorCode::DatabaseBusy) => StoreError::Conflict(error.into()),
+            Some(ErrorCode::DatabaseBusy) => StoreError::Again(Reason::Busy, error.into()),
             // Anything else may have struck before or after the log reached the disk.
             _ => StoreError::OutcomeUnknown(error.into()),
         })

@@ -17,7 +17,7 @@ pub use self::{
     audit::audit,
     lane::{SqliteFlusher, SqliteLane},
 };
-use super::{Reads, StoreError};
+use super::{Reads, Reason, StoreError};
 
 const MIGRATIONS: Migrations = &[include_str!("migrations/0001_wallets_and_transfers.sql")];
 
@@ -25,7 +25,7 @@ const MIGRATIONS: Migrations = &[include_str!("migrations/0001_wallets_and_trans
 const READERS: usize = 2;
 
 /// The database, open and migrated.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SqliteStore {
     path: PathBuf,
 }
@@ -54,8 +54,9 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-                Self::Conflict(error.into())
+                Self::Again(Reason::Busy, error.into())
             }
+            Some(rusqlite::ErrorCode::ConstraintViolation) => Self::Refused(error.into()),
             _ => Self::Failed(error.into()),
         }
     }

@@ -81,16 +81,7 @@ impl Reads for SqliteReads {
     }
 
     fn feed_sequence(&self) -> BoxFuture<'_, Result<i64, StoreError>> {
-        self.read(|db| {
-            let found = db
-                .query_row(
-                    "SELECT sequence FROM feed_positions WHERE feed = 'accounts'",
-                    [],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            Ok(found.unwrap_or(0))
-        })
+        self.read(rows::feed_sequence)
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -1,10 +1,12 @@
 //! Rows to domain types and back. A row that does not fit is a conversion error, never a guess.
 
 use ledger::{
-    AccountId, Amount, Currency, Direction, IdempotencyKey, Outcome, Rejection, Transaction,
-    TransactionId, Transfer, TransferId, TransferKind, Wallet, WalletId, WalletStatus,
+    AccountId, Amount, Currency, IdempotencyKey, Outcome, Rejection, Transaction, TransactionId,
+    Transfer, TransferId, Wallet, WalletId,
 };
-use rusqlite::{Row, types::Type};
+use rusqlite::{Connection, OptionalExtension, Row, types::Type};
+
+use crate::store::words;
 
 /// Columns of a wallet, in the order that [`wallet`] reads them.
 pub(super) const WALLET: &str = "id, account_id, currency, balance, status, \
@@ -16,7 +18,7 @@ pub(super) fn wallet(row: &Row<'_>) -> rusqlite::Result<Wallet> {
         account_id: AccountId(row.get(1)?),
         currency: text(row, 2, Currency::from_code)?,
         balance: row.get(3)?,
-        status: text(row, 4, status_from)?,
+        status: text(row, 4, words::status_from)?,
         newest_transaction: row.get::<_, Option<i64>>(5)?.map(TransactionId),
         transaction_count: row.get(6)?,
         created_at: row.get(7)?,
@@ -37,7 +39,7 @@ pub(super) fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
     Ok(Transfer {
         id: TransferId(row.get(0)?),
         key: IdempotencyKey { account_id: AccountId(row.get(1)?), key: row.get(2)? },
-        kind: text(row, 3, kind_from)?,
+        kind: text(row, 3, words::kind_from)?,
         outcome,
         sender_wallet_id: row.get::<_, Option<i64>>(6)?.map(WalletId),
         receiver_wallet_id: row.get::<_, Option<i64>>(7)?.map(WalletId),
@@ -58,10 +60,10 @@ pub(super) fn transaction(row: &Row<'_>) -> rusqlite::Result<Transaction> {
     Ok(Transaction {
         id: TransactionId(row.get(0)?),
         transfer_id: TransferId(row.get(1)?),
-        kind: text(row, 2, kind_from)?,
+        kind: text(row, 2, words::kind_from)?,
         wallet_id: WalletId(row.get(3)?),
         receiver_wallet_id: WalletId(row.get(4)?),
-        direction: text(row, 5, direction_from)?,
+        direction: text(row, 5, words::direction_from)?,
         amount: amount(row, 6)?,
         balance_after: row.get(7)?,
         sequence: row.get(8)?,
@@ -71,43 +73,14 @@ pub(super) fn transaction(row: &Row<'_>) -> rusqlite::Result<Transaction> {
     })
 }
 
-pub(super) fn status(status: WalletStatus) -> &'static str {
-    match status {
-        WalletStatus::Active => "active",
-        WalletStatus::Frozen => "frozen",
-        WalletStatus::Closed => "closed",
-    }
-}
-
-pub(super) fn status_from(text: &str) -> Option<WalletStatus> {
-    [WalletStatus::Active, WalletStatus::Frozen, WalletStatus::Closed]
-        .into_iter()
-        .find(|known| status(*known) == text)
-}
-
-pub(super) fn kind(kind: TransferKind) -> &'static str {
-    match kind {
-        TransferKind::Deposit => "deposit",
-        TransferKind::Withdrawal => "withdrawal",
-        TransferKind::Transfer => "transfer",
-    }
-}
-
-fn kind_from(text: &str) -> Option<TransferKind> {
-    [TransferKind::Deposit, TransferKind::Withdrawal, TransferKind::Transfer]
-        .into_iter()
-        .find(|known| kind(*known) == text)
-}
-
-pub(super) fn direction(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Debit => "debit",
-        Direction::Credit => "credit",
-    }
-}
-
-fn direction_from(text: &str) -> Option<Direction> {
-    [Direction::Debit, Direction::Credit].into_iter().find(|known| direction(*known) == text)
+/// How far the account feed has been followed; 0 at first.
+pub(super) fn feed_sequence(db: &Connection) -> rusqlite::Result<i64> {
+    let found = db
+        .query_row("SELECT sequence FROM feed_positions WHERE feed = 'accounts'", [], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(found.unwrap_or(0))
 }
 
 fn amount(row: &Row<'_>, column: usize) -> rusqlite::Result<Amount> {

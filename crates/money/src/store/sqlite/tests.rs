@@ -9,14 +9,17 @@ use crate::store::tests::conformance::{self, Subject};
 async fn sqlite_conforms() {
     let folder = tempfile::tempdir().unwrap();
     let count = std::cell::Cell::new(0);
-    conformance::run(|| {
+    conformance::run(async || {
         count.set(count.get() + 1);
         let path = folder.path().join(format!("{}.db", count.get()));
         let store = SqliteStore::open(&path).unwrap();
         Subject {
             lane: store.lane().unwrap(),
             reads: store.reads().unwrap(),
-            audit: Box::new(move || audit(&path).unwrap()),
+            audit: Box::new(move || {
+                let report = audit(&path).unwrap();
+                Box::pin(std::future::ready(report))
+            }),
         }
     })
     .await;

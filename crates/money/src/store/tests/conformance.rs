@@ -9,6 +9,8 @@ use ledger::{
     open_wallet, set_standing,
 };
 
+use service::BoxFuture;
+
 use crate::store::{
     Effects, Footprint, HistoryPage, HistoryQuery, IdKind, LaneStore, Reads, audit::AuditReport,
 };
@@ -21,20 +23,20 @@ const BOB: AccountId = AccountId(10_002);
 pub(crate) struct Subject<L> {
     pub(crate) lane: L,
     pub(crate) reads: Arc<dyn Reads>,
-    pub(crate) audit: Box<dyn Fn() -> AuditReport>,
+    pub(crate) audit: Box<dyn Fn() -> BoxFuture<'static, AuditReport>>,
 }
 
 /// Runs the whole suite, each part on a new and empty store.
-pub(crate) async fn run<L: LaneStore>(new: impl Fn() -> Subject<L>) {
-    ids_are_reserved_once(new()).await;
-    wallets_are_kept(new()).await;
-    transfers_are_kept_and_answer_their_keys(new()).await;
-    an_abandoned_transaction_leaves_nothing(new()).await;
-    a_second_use_of_a_key_is_refused_by_the_database(new()).await;
-    a_negative_balance_is_refused_by_the_database(new()).await;
-    standings_and_the_feed_position_are_kept_together(new()).await;
-    history_is_paged_and_bounded_by_time(new()).await;
-    the_audit_finds_nothing_wrong(new()).await;
+pub(crate) async fn run<L: LaneStore>(new: impl AsyncFn() -> Subject<L>) {
+    ids_are_reserved_once(new().await).await;
+    wallets_are_kept(new().await).await;
+    transfers_are_kept_and_answer_their_keys(new().await).await;
+    an_abandoned_transaction_leaves_nothing(new().await).await;
+    a_second_use_of_a_key_is_refused_by_the_database(new().await).await;
+    a_negative_balance_is_refused_by_the_database(new().await).await;
+    standings_and_the_feed_position_are_kept_together(new().await).await;
+    history_is_paged_and_bounded_by_time(new().await).await;
+    the_audit_finds_nothing_wrong(new().await).await;
 }
 
 /// The smallest engine: one command, one transaction.
@@ -45,7 +47,7 @@ impl<L: LaneStore> Subject<L> {
         let mut owners = vec![STRIPE, account_id];
         owners.sort_unstable();
         let footprint = Footprint { owners, standings: vec![account_id], ..Footprint::default() };
-        let mut loaded = self.lane.load(STRIPE, &footprint).await.unwrap();
+        let mut loaded = self.lane.load(STRIPE, &footprint).await.unwrap().loaded;
         let opening = Opening {
             wallet_id: WalletId(first),
             system_wallet_id: WalletId(first + 1),
@@ -70,7 +72,7 @@ impl<L: LaneStore> Subject<L> {
         let owners = vec![STRIPE, command.key.account_id];
         let keys = vec![&command.key];
         let footprint = Footprint { wallets, owners, keys, ..Footprint::default() };
-        let mut loaded = self.lane.load(STRIPE, &footprint).await.unwrap();
+        let mut loaded = self.lane.load(STRIPE, &footprint).await.unwrap().loaded;
         let transfer_id = TransferId(i128::from(first).to_be_bytes());
         let stamp = Stamp { now, transfer_id, debit_id: TransactionId(first) };
         let decision = decide(&mut loaded, command, stamp);
@@ -189,7 +191,7 @@ async fn standings_and_the_feed_position_are_kept_together<L: LaneStore>(mut sub
         subject.lane.begin().await.unwrap();
         let footprint =
             Footprint { owners: vec![ANN], standings: vec![ANN], ..Footprint::default() };
-        let mut loaded = subject.lane.load(STRIPE, &footprint).await.unwrap();
+        let mut loaded = subject.lane.load(STRIPE, &footprint).await.unwrap().loaded;
         set_standing(&mut loaded, ANN, status, 9_000);
         let effects = Effects {
             changed: loaded.changed_wallets(),
@@ -205,7 +207,7 @@ async fn standings_and_the_feed_position_are_kept_together<L: LaneStore>(mut sub
     }
     subject.lane.begin().await.unwrap();
     let footprint = Footprint { standings: vec![ANN, BOB], ..Footprint::default() };
-    let mut loaded = subject.lane.load(STRIPE, &footprint).await.unwrap();
+    let mut loaded = subject.lane.load(STRIPE, &footprint).await.unwrap().loaded;
     let opening = Opening { wallet_id: WalletId(50), system_wallet_id: WalletId(51), now: 0 };
     assert!(open_wallet(&mut loaded, ANN, Currency::KRW, opening).is_err(), "closed for good");
     assert!(open_wallet(&mut loaded, BOB, Currency::KRW, opening).is_ok());
@@ -263,7 +265,7 @@ async fn the_audit_finds_nothing_wrong<L: LaneStore>(mut subject: Subject<L>) {
     subject.decide(&command(ANN, "c", movement, 70), 3_000).await;
     let withdrawal = Movement::Withdrawal { wallet: None };
     subject.decide(&command(BOB, "d", withdrawal, 20), 3_000).await;
-    let report = (subject.audit)();
+    let report = (subject.audit)().await;
     assert!(report.is_clean(), "{report}");
     assert_eq!((report.completed_transfers, report.failed_transfers), (3, 1));
     assert_eq!(report.wallets, 3);

@@ -1,0 +1,144 @@
+//! A lane's own connection: made when it is needed, bounded in time, and given up after an error
+//! that leaves it in doubt.
+
+use std::time::Duration;
+
+use mysql_async::{Conn, Row, prelude::Queryable};
+use service::store::mysql::{Database, Failure, failure};
+use tokio::time::Instant;
+
+use crate::store::{Reason, StoreError};
+
+/// The server ends a connection that says nothing for so long, and rolls back what it had begun. So
+/// a machine that stops in the middle of a batch blocks its wallets no longer than this.
+const IDLE_MAX: Duration = Duration::from_secs(3);
+
+/// A connection that has said nothing for so long is not used again: the server may be ending it.
+const IDLE_TRUSTED: Duration = Duration::from_secs(1);
+
+/// How long one statement may take; longer than the server lets it wait for a lock.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection that may not be there yet, or not any more. Autocommit is off.
+#[derive(Debug)]
+pub(super) struct Connection {
+    database: Database,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    conn: Conn,
+    used_at: Instant,
+    /// Whether something may have been done since the last commit.
+    is_dirty: bool,
+}
+
+impl Connection {
+    pub(super) fn new(database: Database) -> Self {
+        Self { database, open: None }
+    }
+
+    /// Makes sure that there is a connection, and that nothing is begun on it.
+    pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
+        self.open.take_if(|open| open.used_at.elapsed() > IDLE_TRUSTED);
+        if self.open.as_ref().is_some_and(|open| open.is_dirty) {
+            self.execute("ROLLBACK").await?;
+            self.settled();
+        }
+        Ok(())
+    }
+
+    /// Runs a statement.
+    pub(super) async fn execute(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.run(async |conn| conn.query_drop(sql).await).await
+    }
+
+    /// Runs a query and returns its rows.
+    pub(super) async fn query(&mut self, sql: &str) -> Result<Vec<Row>, StoreError> {
+        self.run(async |conn| conn.query(sql).await).await
+    }
+
+    /// Commits.
+    pub(super) async fn commit(&mut self) -> Result<(), StoreError> {
+        if self.open.is_none() {
+            return Err(StoreError::Failed("there is no transaction to commit".into()));
+        }
+        let committed = self.run(async |conn| conn.query_drop("COMMIT").await).await;
+        match committed {
+            Ok(()) => {
+                self.settled();
+                Ok(())
+            }
+            // The server says that it has rolled back, so nothing was written.
+            Err(StoreError::Again(reason @ (Reason::Deadlock | Reason::LockTimeout), cause)) => {
+                Err(StoreError::Again(reason, cause))
+            }
+            Err(
+                StoreError::Again(_, cause)
+                | StoreError::Refused(cause)
+                | StoreError::Failed(cause)
+                | StoreError::OutcomeUnknown(cause),
+            ) => {
+                self.open = None;
+                Err(StoreError::OutcomeUnknown(cause))
+            }
+        }
+    }
+
+    fn settled(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.is_dirty = false;
+        }
+    }
+
+    /// Runs `work`, and keeps the connection only if its state is known afterwards.
+    async fn run<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut conn = match self.open.take() {
+            Some(open) => open.conn,
+            None => self.connect().await?,
+        };
+        let result = match tokio::time::timeout(STATEMENT_TIMEOUT, work(&mut conn)).await {
+            Ok(result) => result,
+            Err(late) => return Err(StoreError::Again(Reason::Disconnected, late.into())),
+        };
+        let is_alive = match &result {
+            Ok(_) => true,
+            Err(error) => matches!(error, mysql_async::Error::Server(_)),
+        };
+        if is_alive {
+            self.open = Some(Open { conn, used_at: Instant::now(), is_dirty: true });
+        }
+        result.map_err(store_error)
+    }
+
+    async fn connect(&self) -> Result<Conn, StoreError> {
+        let connected = async {
+            let mut conn = self.database.dedicated(IDLE_MAX).await?;
+            conn.query_drop("SET autocommit = 0").await?;
+            Ok::<_, service::store::mysql::Error>(conn)
+        };
+        match tokio::time::timeout(STATEMENT_TIMEOUT, connected).await {
+            Ok(Ok(conn)) => Ok(conn),
+            Ok(Err(error)) => Err(StoreError::Again(Reason::Disconnected, error.into())),
+            Err(late) => Err(StoreError::Again(Reason::Disconnected, late.into())),
+        }
+    }
+}
+
+/// What an error means for a batch that has not been committed.
+pub(super) fn store_error(error: mysql_async::Error) -> StoreError {
+    match failure(&error) {
+        Failure::Deadlock => StoreError::Again(Reason::Deadlock, error.into()),
+        Failure::LockTimeout => StoreError::Again(Reason::LockTimeout, error.into()),
+        Failure::DuplicateKey => StoreError::Again(Reason::DuplicateKey, error.into()),
+        Failure::ConstraintViolated => StoreError::Refused(error.into()),
+        Failure::Disconnected | Failure::TooManyConnections => {
+            StoreError::Again(Reason::Disconnected, error.into())
+        }
+        Failure::Other => StoreError::Failed(error.into()),
+    }
+}

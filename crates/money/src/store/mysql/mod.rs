@@ -1,0 +1,72 @@
+//! Money on MySQL, MariaDB or TiDB: several lanes write, in any number of processes, and a pool of
+//! connections reads. What is written here is what all three databases have in common.
+
+mod audit;
+mod connection;
+mod effects;
+mod lane;
+mod reads;
+mod rows;
+mod statement;
+
+use std::sync::Arc;
+
+use service::store::mysql::{Database, Error};
+
+use self::reads::MySqlReads;
+pub use self::{
+    audit::audit,
+    lane::{AlreadyDurable, MySqlLane},
+};
+use super::{Reads, StoreError};
+
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_wallets_and_transfers.sql")];
+
+/// The database, and how many lanes write to it.
+#[derive(Debug, Clone)]
+pub struct MySqlStore {
+    database: Database,
+    lanes: usize,
+}
+
+impl MySqlStore {
+    /// A database that [`migrate`] has migrated. Each lane has a connection of its own, besides the
+    /// pool that reads.
+    pub fn new(database: Database, lanes: usize) -> Self {
+        Self { database, lanes: lanes.max(1) }
+    }
+
+    /// The writers.
+    pub fn lanes(&self) -> Vec<MySqlLane> {
+        (0..self.lanes).map(|_| self.lane()).collect()
+    }
+
+    /// One writer.
+    pub fn lane(&self) -> MySqlLane {
+        MySqlLane::new(self.database.clone())
+    }
+
+    /// The readers.
+    pub fn reads(&self) -> Arc<dyn Reads> {
+        Arc::new(MySqlReads::new(self.database.clone()))
+    }
+}
+
+/// Brings the schema up to date. Several instances may do this at once.
+pub async fn migrate(database: &Database) -> Result<(), Error> {
+    database.migrate(MIGRATIONS).await
+}
+
+/// Shows that the schema is up to date, without changing anything.
+pub async fn check_schema(database: &Database) -> Result<(), Error> {
+    database.check_schema(MIGRATIONS).await
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

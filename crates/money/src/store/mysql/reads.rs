@@ -1,0 +1,195 @@
+//! The readers. Each statement sees one state of the database, and what a read takes from several
+//! statements is only ever appended.
+
+use std::time::Duration;
+
+use ledger::{AccountId, IdempotencyKey, Transaction, TransactionId, TransferId, Wallet, WalletId};
+use mysql_async::{Params, Row, prelude::Queryable};
+use service::{BoxFuture, store::mysql::Database};
+
+use super::{connection::store_error, rows};
+use crate::store::{HistoryPage, HistoryQuery, Reads, ReceiverView, StoreError, TransferView};
+
+/// How long one statement may take.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Steps along a wallet's chain in one statement. Recursion is bounded to 1,000 by default.
+const STEPS_MAX: usize = 256;
+
+/// Reads through a pool of connections.
+#[derive(Debug)]
+pub(super) struct MySqlReads {
+    database: Database,
+}
+
+impl MySqlReads {
+    pub(super) fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    async fn query(&self, sql: &str, params: impl Into<Params>) -> Result<Vec<Row>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let params = params.into();
+        match tokio::time::timeout(STATEMENT_TIMEOUT, connection.exec(sql, params)).await {
+            Ok(rows) => {
+                connection.settle(&rows);
+                rows.map_err(store_error)
+            }
+            Err(late) => Err(StoreError::Failed(late.into())),
+        }
+    }
+
+    async fn find_wallet(&self, id: WalletId) -> Result<Option<Wallet>, StoreError> {
+        let sql = format!("SELECT {} FROM wallets WHERE id = ?", rows::WALLET);
+        self.query(&sql, (id.0,)).await?.first().map(rows::wallet).transpose()
+    }
+
+    /// At most [`STEPS_MAX`] transactions backwards along a chain, in one statement.
+    async fn walk(
+        &self,
+        start: TransactionId,
+        steps: usize,
+    ) -> Result<Vec<Transaction>, StoreError> {
+        let sql = format!(
+            "WITH RECURSIVE walk (step, id, previous_transaction_id) AS (
+                 SELECT 1, t.id, t.previous_transaction_id FROM transactions AS t WHERE t.id = ?
+                 UNION ALL
+                 SELECT w.step + 1, t.id, t.previous_transaction_id FROM walk AS w
+                 JOIN transactions AS t ON t.id = w.previous_transaction_id WHERE w.step < ?
+             )
+             SELECT {} FROM walk AS w JOIN transactions AS t ON t.id = w.id ORDER BY w.step",
+            rows::TRANSACTION
+        );
+        let steps = i64::try_from(steps.clamp(1, STEPS_MAX)).expect("steps are few");
+        self.query(&sql, (start.0, steps)).await?.iter().map(rows::transaction).collect()
+    }
+
+    /// Where to start the walk: at the first mark at or after `to`, so that what must be skipped is
+    /// at most one interval of marks, or else at the newest transaction.
+    async fn start(&self, query: HistoryQuery) -> Result<Option<TransactionId>, StoreError> {
+        if let Some(to) = query.to {
+            let sql = "SELECT transaction_id FROM transaction_marks
+                 WHERE wallet_id = ? AND created_at >= ?
+                 ORDER BY created_at, sequence LIMIT 1";
+            let found = self.query(sql, (query.wallet_id.0, to)).await?;
+            if let Some(row) = found.first() {
+                return Ok(Some(TransactionId(rows::get(row, 0)?)));
+            }
+        }
+        Ok(self.find_wallet(query.wallet_id).await?.and_then(|wallet| wallet.newest_transaction))
+    }
+
+    async fn find_history(&self, query: HistoryQuery) -> Result<Option<HistoryPage>, StoreError> {
+        let mut page = HistoryPage::default();
+        let mut next = match query.start {
+            Some(start) => Some(start),
+            None => self.start(query).await?,
+        };
+        let mut is_first = query.start.is_some();
+        while let Some(start) = next.take() {
+            let steps = query.limit - page.items.len() + 1;
+            let walked = self.walk(start, steps).await?;
+            if std::mem::take(&mut is_first)
+                && walked.first().is_none_or(|found| found.wallet_id != query.wallet_id)
+            {
+                return Ok(None);
+            }
+            for found in walked {
+                if query.from.is_some_and(|from| found.created_at < from) {
+                    return Ok(Some(page));
+                }
+                if page.items.len() == query.limit {
+                    page.next = Some(found.id);
+                    return Ok(Some(page));
+                }
+                next = found.previous;
+                if query.to.is_none_or(|to| found.created_at < to) {
+                    page.items.push(found);
+                }
+            }
+        }
+        Ok(Some(page))
+    }
+
+    async fn find_transfer(
+        &self,
+        source_and_condition: [&str; 2],
+        params: impl Into<Params>,
+    ) -> Result<Option<TransferView>, StoreError> {
+        let [source, condition] = source_and_condition;
+        let sql = format!(
+            "SELECT {}, w.account_id, c.balance_after FROM {source}
+             LEFT JOIN wallets AS w ON w.id = t.receiver_wallet_id
+             LEFT JOIN transactions AS c ON c.id = t.debit_transaction_id + 1
+             WHERE {condition}",
+            rows::TRANSFER
+        );
+        self.query(&sql, params).await?.first().map(transfer_view).transpose()
+    }
+}
+
+const BY_ID: [&str; 2] = ["transfers AS t", "t.id = ?"];
+const BY_KEY: [&str; 2] = [
+    "idempotency_keys AS k JOIN transfers AS t ON t.id = k.transfer_id",
+    "k.idempotency_key = ? AND k.account_id = ?",
+];
+
+/// Behind a transfer's columns: the receiver's account, and its balance afterwards, which is in the
+/// credit; its id follows the debit's.
+fn transfer_view(row: &Row) -> Result<TransferView, StoreError> {
+    let transfer = rows::transfer(row)?;
+    let receiver = match (rows::get(row, 13)?, rows::get(row, 14)?) {
+        (Some(account_id), Some(balance_after)) if transfer.sender_wallet_id.is_some() => {
+            Some(ReceiverView { account_id: AccountId(account_id), balance_after })
+        }
+        _ => None,
+    };
+    Ok(TransferView { transfer, receiver })
+}
+
+impl Reads for MySqlReads {
+    fn wallet(&self, id: WalletId) -> BoxFuture<'_, Result<Option<Wallet>, StoreError>> {
+        Box::pin(self.find_wallet(id))
+    }
+
+    fn wallets_of(&self, account_id: AccountId) -> BoxFuture<'_, Result<Vec<Wallet>, StoreError>> {
+        Box::pin(async move {
+            // Lanes take ids in blocks, so the order of ids is not the order of opening.
+            let sql = format!(
+                "SELECT {} FROM wallets WHERE account_id = ? ORDER BY created_at, id",
+                rows::WALLET
+            );
+            self.query(&sql, (account_id.0,)).await?.iter().map(rows::wallet).collect()
+        })
+    }
+
+    fn transfer(&self, id: TransferId) -> BoxFuture<'_, Result<Option<TransferView>, StoreError>> {
+        Box::pin(self.find_transfer(BY_ID, (id.0.to_vec(),)))
+    }
+
+    fn transfer_by_key(
+        &self,
+        key: IdempotencyKey,
+    ) -> BoxFuture<'_, Result<Option<TransferView>, StoreError>> {
+        let params = (key.key.into_bytes(), key.account_id.0);
+        Box::pin(self.find_transfer(BY_KEY, params))
+    }
+
+    fn history(
+        &self,
+        query: HistoryQuery,
+    ) -> BoxFuture<'_, Result<Option<HistoryPage>, StoreError>> {
+        Box::pin(self.find_history(query))
+    }
+
+    fn feed_sequence(&self) -> BoxFuture<'_, Result<i64, StoreError>> {
+        Box::pin(async move {
+            let sql = "SELECT sequence FROM feed_positions WHERE feed = 'accounts'";
+            self.query(sql, ()).await?.first().map_or(Ok(0), |row| rows::get(row, 0))
+        })
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.query("SELECT 1", ()).await.map(|_| ()) })
+    }
+}

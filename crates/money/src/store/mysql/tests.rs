@@ -1,0 +1,52 @@
+//! MariaDB passes the conformance suite, and what only several writers can get wrong is right.
+
+use mysql_async::prelude::Queryable;
+use service::store::mysql::Database;
+use testing::MariaDb;
+
+use super::{MySqlStore, audit, migrate};
+use crate::store::tests::conformance::{self, Subject};
+
+async fn store(server: &MariaDb, schema: &str) -> (Database, MySqlStore) {
+    server.create_database(schema);
+    let database = Database::new(&server.url(schema), 4).unwrap();
+    migrate(&database).await.unwrap();
+    (database.clone(), MySqlStore::new(database, 1))
+}
+
+#[tokio::test]
+async fn mysql_conforms() {
+    let server = MariaDb::start();
+    let count = std::cell::Cell::new(0);
+    conformance::run(async || {
+        count.set(count.get() + 1);
+        let (database, store) = store(&server, &format!("money_{}", count.get())).await;
+        Subject {
+            lane: store.lane(),
+            reads: store.reads(),
+            audit: Box::new(move || {
+                let database = database.clone();
+                Box::pin(async move { audit(&database).await.unwrap() })
+            }),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_audit_finds_damage() {
+    let server = MariaDb::start();
+    let (database, _) = store(&server, "money").await;
+    let mut connection = database.connection().await.unwrap();
+    connection
+        .query_drop(
+            "INSERT INTO wallets (id, account_id, currency, balance, status, transaction_count,
+                 created_at, updated_at) VALUES (3, 10002, 'KRW', 7, 'active', 0, 0, 0)",
+        )
+        .await
+        .unwrap();
+    let report = audit(&database).await.unwrap();
+    assert_eq!(report.violations.len(), 2, "{report}");
+    assert!(report.violations[0].contains("the sum of KRW is 7"), "{report}");
+    assert!(report.violations[1].contains("is the sum of its transactions"), "{report}");
+}
