@@ -1,8 +1,7 @@
 //! What people do with their accounts. No HTTP and no SQL here.
 
 use service::contract::{
-    account_feed::Standing,
-    introspection::{Revocation, TokenDigest},
+    account_feed::Standing, introspection::TokenDigest, revocations::Revocation,
 };
 
 use crate::{

@@ -4,10 +4,10 @@ use service::{
     BoxFuture,
     contract::{
         identity::Identity,
-        introspection::{Introspection, IntrospectionUnavailable, Revocation, TokenDigest},
+        introspection::{Introspection, IntrospectionUnavailable, TokenDigest},
+        revocations::Revocations,
     },
 };
-use tokio::sync::broadcast;
 
 use crate::AccountService;
 
@@ -22,7 +22,7 @@ impl Introspection for AccountService {
         })
     }
 
-    fn revocations(&self) -> broadcast::Receiver<Revocation> {
-        self.0.revocations.subscribe()
+    fn revocations(&self) -> Revocations {
+        Revocations::local(self.0.revocations.subscribe())
     }
 }

@@ -11,6 +11,7 @@ mod feed;
 mod http;
 pub mod ids;
 mod introspection;
+mod metrics;
 pub mod password;
 mod readiness;
 pub mod rotation;
@@ -19,7 +20,7 @@ mod token;
 
 use std::sync::Arc;
 
-use service::{clock::Clock, contract::introspection::Revocation};
+use service::{clock::Clock, contract::revocations::Revocation};
 use tokio::sync::{broadcast, watch};
 use tracing::Instrument as _;
 

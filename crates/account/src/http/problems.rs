@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use service::http::problem::{
-    ANY_CALL, Kind, Problem, WITH_BODY, WITH_PARAMETERS, WITH_TOKEN, kind,
+    ANY_CALL, Kind, Problem, WITH_BODY, WITH_PARAMETERS, WITH_TOKEN, chain, kind,
 };
 
 use crate::{Error, password::HashError, store};
@@ -23,23 +23,28 @@ pub(super) const INVALID_REFRESH_TOKEN: Kind =
 pub(super) const ACCOUNT_NOT_FOUND: Kind =
     kind(404, "account_not_found", "The account is not yours or does not exist");
 
+/// The database did not say whether a change was made.
+pub(super) const OUTCOME_UNKNOWN: Kind =
+    kind(503, "outcome_unknown", "The change may have been made or not; look before asking again");
+
 service::problem_sets! {
     /// Problems of registering.
-    CreateAccountProblems = ANY_CALL, WITH_BODY, &[&EMAIL_TAKEN];
+    CreateAccountProblems = ANY_CALL, WITH_BODY, &[&EMAIL_TAKEN, &OUTCOME_UNKNOWN];
     /// Problems of reading an account.
     GetAccountProblems = ANY_CALL, WITH_TOKEN, WITH_PARAMETERS, &[&ACCOUNT_NOT_FOUND];
     /// Problems of changing an account.
-    UpdateAccountProblems =
-        ANY_CALL, WITH_TOKEN, WITH_BODY, &[&ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED, &EMAIL_TAKEN];
+    UpdateAccountProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
+        &[&ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED, &EMAIL_TAKEN, &OUTCOME_UNKNOWN];
     /// Problems of closing an account.
-    CloseAccountProblems =
-        ANY_CALL, WITH_TOKEN, WITH_PARAMETERS, &[&ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED];
+    CloseAccountProblems = ANY_CALL, WITH_TOKEN, WITH_PARAMETERS,
+        &[&ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
     /// Problems of logging in.
-    LogInProblems = ANY_CALL, WITH_BODY, &[&INVALID_CREDENTIALS, &ACCOUNT_DISABLED];
+    LogInProblems = ANY_CALL, WITH_BODY,
+        &[&INVALID_CREDENTIALS, &ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
     /// Problems of refreshing tokens.
-    RefreshProblems = ANY_CALL, WITH_BODY, &[&INVALID_REFRESH_TOKEN];
+    RefreshProblems = ANY_CALL, WITH_BODY, &[&INVALID_REFRESH_TOKEN, &OUTCOME_UNKNOWN];
     /// Problems of listing and ending sessions.
-    SessionsProblems = ANY_CALL, WITH_TOKEN;
+    SessionsProblems = ANY_CALL, WITH_TOKEN, &[&OUTCOME_UNKNOWN];
     /// Problems of a ping.
     PingProblems = ANY_CALL;
 }
@@ -57,6 +62,10 @@ impl From<Error> for Problem {
             Error::AccountNotFound => Self::new(&ACCOUNT_NOT_FOUND),
             Error::Store(store::Error::Busy(_)) | Error::Hash(HashError::Busy) => {
                 Self::unavailable(&error).retry_after(Duration::from_secs(1))
+            }
+            Error::Store(store::Error::OutcomeUnknown(_)) => {
+                tracing::error!(error = %chain(&error), "the outcome of a change is unknown");
+                Self::new(&OUTCOME_UNKNOWN).retry_after(Duration::from_secs(1))
             }
             Error::Store(store::Error::Failed(_))
             | Error::Hash(
@@ -90,6 +99,7 @@ mod tests {
             (Error::InvalidRefreshToken, 401, "invalid_refresh_token"),
             (Error::AccountNotFound, 404, "account_not_found"),
             (Error::Store(store::Error::Busy("secret".into())), 503, "unavailable"),
+            (Error::Store(store::Error::OutcomeUnknown("secret".into())), 503, "outcome_unknown"),
             (Error::Store(store::Error::Failed("secret".into())), 500, "internal_error"),
             (Error::Hash(HashError::Busy), 503, "unavailable"),
             (Error::Hash(HashError::Failed(password_hash::Error::Internal)), 500, "internal_error"),

@@ -2,6 +2,7 @@
 //! database transaction: it happens as a whole or not at all. SQL lives below here and nowhere
 //! else.
 
+pub mod mysql;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,9 @@ pub enum Error {
     /// Nothing was done; the same may work in a moment.
     #[error("the account store is busy")]
     Busy(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The commit was sent and no answer came: it may have been done or not.
+    #[error("the outcome of a change in the account store is unknown")]
+    OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It does not work.
     #[error("the account store failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),

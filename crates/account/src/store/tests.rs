@@ -19,24 +19,24 @@ pub(crate) struct Fixture {
 }
 
 /// Runs the suite. Every case gets a store of its own.
-pub(crate) async fn check(fixture: impl Fn() -> Fixture) {
-    let case = || Case(fixture());
-    accounts::ids_are_never_handed_out_twice(case()).await;
-    accounts::accounts_are_found_by_id_and_by_email(case()).await;
-    accounts::emails_are_unique_without_regard_to_case(case()).await;
-    accounts::owners_change_what_is_theirs_while_they_may(case()).await;
-    accounts::leaving_good_standing_ends_tokens_and_tells_the_feed(case()).await;
-    accounts::only_suspended_accounts_are_enabled(case()).await;
-    sessions::tokens_are_valid_from_login_to_expiry(case()).await;
-    sessions::sessions_are_listed_newest_first_and_end_apart(case()).await;
-    sessions::beyond_the_most_sessions_the_oldest_ends(case()).await;
-    sessions::refreshing_replaces_both_tokens(case()).await;
-    sessions::a_refresh_token_used_twice_ends_its_session(case()).await;
-    sessions::refresh_tokens_that_are_not_valid_do_nothing(case()).await;
-    sessions::one_of_many_simultaneous_refreshes_wins(case()).await;
-    sessions::dead_pairs_are_purged_and_live_ones_stay(case()).await;
-    accounts::the_feed_is_read_in_pieces(case()).await;
-    case().store().ping().await.unwrap();
+pub(crate) async fn check(fixture: impl AsyncFn() -> Fixture) {
+    let case = async || Case(fixture().await);
+    accounts::ids_are_never_handed_out_twice(case().await).await;
+    accounts::accounts_are_found_by_id_and_by_email(case().await).await;
+    accounts::emails_are_unique_without_regard_to_case(case().await).await;
+    accounts::owners_change_what_is_theirs_while_they_may(case().await).await;
+    accounts::leaving_good_standing_ends_tokens_and_tells_the_feed(case().await).await;
+    accounts::only_suspended_accounts_are_enabled(case().await).await;
+    sessions::tokens_are_valid_from_login_to_expiry(case().await).await;
+    sessions::sessions_are_listed_newest_first_and_end_apart(case().await).await;
+    sessions::beyond_the_most_sessions_the_oldest_ends(case().await).await;
+    sessions::refreshing_replaces_both_tokens(case().await).await;
+    sessions::a_refresh_token_used_twice_ends_its_session(case().await).await;
+    sessions::refresh_tokens_that_are_not_valid_do_nothing(case().await).await;
+    sessions::one_of_many_simultaneous_refreshes_wins(case().await).await;
+    sessions::dead_pairs_are_purged_and_live_ones_stay(case().await).await;
+    accounts::the_feed_is_read_in_pieces(case().await).await;
+    case().await.store().ping().await.unwrap();
 }
 
 const MINUTE: Duration = Duration::from_mins(1);

@@ -1,12 +1,14 @@
 //! Logging in, refreshing, listing sessions, logging out.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use expect_test::expect;
 use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
-use service::contract::introspection::{Introspection as _, Revocation, TokenDigest};
-use tokio::sync::broadcast::error::TryRecvError;
+use service::contract::{
+    introspection::{Introspection as _, TokenDigest},
+    revocations::Event,
+};
 
 use crate::harness::Harness;
 
@@ -115,8 +117,8 @@ async fn a_refresh_ends_both_old_tokens_and_says_so() {
     let mut revocations = harness.service.revocations();
     let new = harness.refresh(&old.refresh).await.tokens();
     assert!(!harness.is_valid(&old.access).await);
-    assert_eq!(revocations.try_recv(), Ok(Revocation(TokenDigest::of(&old.access))));
-    assert_eq!(revocations.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(revocations.try_next(), Some(Event::Revoked(TokenDigest::of(&old.access))));
+    assert_eq!(revocations.try_next(), None);
 
     // The old refresh token again: the session is revoked, for the thief and for the owner.
     harness.refresh(&old.refresh).await.check(&expect![[r#"
@@ -132,7 +134,7 @@ async fn a_refresh_ends_both_old_tokens_and_says_so() {
         }
     "#]]);
     assert!(!harness.is_valid(&new.access).await);
-    assert_eq!(revocations.try_recv(), Ok(Revocation(TokenDigest::of(&new.access))));
+    assert_eq!(revocations.try_next(), Some(Event::Revoked(TokenDigest::of(&new.access))));
     assert_eq!(harness.refresh(&new.refresh).await.code().1, "invalid_refresh_token");
 }
 
@@ -150,8 +152,8 @@ async fn a_revocation_is_announced_even_if_the_client_goes_away() {
         _ = harness.refresh(&old.refresh) => panic!("answered before there was a commit"),
         () = std::future::ready(()) => {}
     }
-    let told = tokio::time::timeout(Duration::from_secs(10), revocations.recv()).await;
-    assert_eq!(told.expect("soon"), Ok(Revocation(TokenDigest::of(&old.access))));
+    let told = tokio::time::timeout(Duration::from_secs(10), revocations.next()).await;
+    assert_eq!(told.expect("soon"), Event::Revoked(TokenDigest::of(&old.access)));
     assert!(!harness.is_valid(&old.access).await);
 }
 
@@ -191,9 +193,12 @@ async fn of_simultaneous_refreshes_one_wins_and_then_the_session_ends() {
         let winner = answers.iter().find(|answer| answer.status == 201).unwrap().tokens();
         assert!(!harness.is_valid(&winner.access).await, "the loser revoked the session");
         assert_eq!(harness.refresh(&winner.refresh).await.status, 401);
-        let told = [revocations.try_recv().unwrap().0.0, revocations.try_recv().unwrap().0.0];
-        let digests = [&old.access, &winner.access].map(|token| TokenDigest::of(token).0);
-        assert_eq!(BTreeSet::from(told), BTreeSet::from(digests));
+        let told = [revocations.try_next().unwrap(), revocations.try_next().unwrap()];
+        let revoked = |token| Event::Revoked(TokenDigest::of(token));
+        assert_eq!(
+            HashSet::from(told),
+            HashSet::from([&old.access, &winner.access].map(|token| revoked(token)))
+        );
     }
     assert!(harness.is_valid(&bystander.access).await, "other sessions go on");
 }
@@ -243,20 +248,20 @@ async fn logging_out_ends_one_session_or_all() {
     let [one, two, three] =
         [harness.log_in("ada").await, harness.log_in("ada").await, harness.log_in("ada").await];
     let mut revocations = harness.service.revocations();
-    let mut next = || revocations.try_recv().map(|Revocation(digest)| digest);
+    let mut next = || revocations.try_next();
 
     let answer = harness.delete("/accounts/v1/auths/current", Some(&one.access)).await;
     assert_eq!((answer.status, answer.text.as_str()), (204, ""));
-    assert_eq!(next(), Ok(TokenDigest::of(&one.access)));
+    assert_eq!(next(), Some(Event::Revoked(TokenDigest::of(&one.access))));
     assert!(!harness.is_valid(&one.access).await);
     assert_eq!(harness.refresh(&one.refresh).await.status, 401);
     assert!(harness.is_valid(&two.access).await);
 
     let answer = harness.delete("/accounts/v1/auths", Some(&two.access)).await;
     assert_eq!(answer.status, 204);
-    assert_eq!(next(), Ok(TokenDigest::of(&three.access)));
-    assert_eq!(next(), Ok(TokenDigest::of(&two.access)));
-    assert_eq!(next(), Err(TryRecvError::Empty));
+    assert_eq!(next(), Some(Event::Revoked(TokenDigest::of(&three.access))));
+    assert_eq!(next(), Some(Event::Revoked(TokenDigest::of(&two.access))));
+    assert_eq!(next(), None);
     assert!(!harness.is_valid(&two.access).await && !harness.is_valid(&three.access).await);
     assert!(harness.is_valid(&bob.access).await);
 }
@@ -269,7 +274,7 @@ async fn beyond_the_most_sessions_the_oldest_ends() {
     let older = harness.log_in("ada").await;
     let mut revocations = harness.service.revocations();
     let newest = harness.log_in("ada").await;
-    assert_eq!(revocations.try_recv(), Ok(Revocation(TokenDigest::of(&oldest.access))));
+    assert_eq!(revocations.try_next(), Some(Event::Revoked(TokenDigest::of(&oldest.access))));
     assert!(!harness.is_valid(&oldest.access).await);
     assert!(harness.is_valid(&older.access).await);
     let sessions = harness.get("/accounts/v1/auths", Some(&newest.access)).await.json();

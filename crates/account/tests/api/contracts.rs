@@ -36,8 +36,13 @@ async fn the_feed_answers_at_once_with_what_is_there() {
         harness.delete(&format!("/accounts/v1/accounts/{id}"), Some(&token)).await;
     }
     let all = feed.changes_after(0, 10, Duration::ZERO).await.unwrap();
-    let closed =
-        |sequence, account_id| AccountChange { sequence, account_id, standing: Standing::Closed };
+    let created_at = harness.clock.now();
+    let closed = |sequence, account_id| AccountChange {
+        sequence,
+        account_id,
+        standing: Standing::Closed,
+        created_at,
+    };
     assert_eq!(all, [closed(1, 10_001), closed(2, 10_002)]);
     assert_eq!(feed.changes_after(0, 1, Duration::ZERO).await.unwrap(), all[..1]);
     assert_eq!(feed.changes_after(1, 10, Duration::ZERO).await.unwrap(), all[1..]);
@@ -56,10 +61,9 @@ async fn a_reader_of_the_feed_waits_for_a_change() {
     harness.put(&format!("/accounts/v1/accounts/{id}"), Some(&token), body).await;
     let woken = tokio::time::timeout(Duration::from_secs(10), reader).await;
     let changes = woken.expect("long before its wait is over").unwrap().unwrap();
-    assert_eq!(
-        changes,
-        [AccountChange { sequence: 1, account_id: id, standing: Standing::Suspended }]
-    );
+    let created_at = harness.clock.now();
+    let standing = Standing::Suspended;
+    assert_eq!(changes, [AccountChange { sequence: 1, account_id: id, standing, created_at }]);
 }
 
 #[tokio::test]

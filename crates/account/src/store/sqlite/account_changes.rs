@@ -33,7 +33,7 @@ pub(super) fn after(
     limit: u32,
 ) -> rusqlite::Result<Vec<AccountChange>> {
     db.prepare_cached(
-        "SELECT sequence, account_id, standing FROM account_changes
+        "SELECT sequence, account_id, standing, created_at FROM account_changes
          WHERE sequence > ? ORDER BY sequence LIMIT ?",
     )?
     .query_map(params![sequence, limit], |row| {
@@ -42,6 +42,7 @@ pub(super) fn after(
             sequence: row.get("sequence")?,
             account_id: row.get("account_id")?,
             standing,
+            created_at: Timestamp::from_micros(row.get("created_at")?),
         })
     })?
     .collect()

@@ -13,7 +13,7 @@ fn fixture() -> Fixture {
 
 #[tokio::test]
 async fn sqlite_conforms() {
-    check(fixture).await;
+    check(async || fixture()).await;
 }
 
 #[test]

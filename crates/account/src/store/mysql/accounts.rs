@@ -1,0 +1,192 @@
+//! The table `accounts`, and what follows from a change in it within the same transaction.
+
+use mysql_async::{Conn, Result, Row, prelude::Queryable};
+use service::{
+    clock::Timestamp,
+    contract::account_feed::Standing,
+    store::mysql::{Failure, failure},
+};
+
+use super::{account_changes, auth_tokens, rows};
+use crate::store::{
+    Account, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, InsertAccount,
+    UpdateAccount,
+};
+
+pub(super) async fn insert(
+    conn: &mut Conn,
+    new: &InsertAccount,
+) -> Result<std::result::Result<Account, EmailTaken>> {
+    let now = new.created_at.as_micros();
+    let inserted = conn
+        .exec_drop(
+            "INSERT INTO accounts
+             (id, name, email, email_normalised, password_hash, is_valid, created_at, updated_at)
+             VALUES (?, ?, ?, ?, ?, 1, ?, ?)",
+            (
+                new.id,
+                &new.name,
+                new.email.as_str(),
+                new.email.normalised().as_bytes(),
+                &new.password_hash,
+                now,
+                now,
+            ),
+        )
+        .await;
+    Ok(unless_taken(inserted)?.map(|()| Account {
+        id: new.id,
+        name: new.name.clone(),
+        email: new.email.as_str().to_owned(),
+        standing: Standing::Active,
+        created_at: new.created_at,
+        updated_at: new.created_at,
+    }))
+}
+
+/// The account, read with this locking clause.
+pub(super) async fn find(conn: &mut Conn, id: i64, clause: &str) -> Result<Option<Account>> {
+    let sql = format!(
+        "SELECT id, name, email, is_valid, closed_at, created_at, updated_at
+         FROM accounts WHERE id = ? {clause}"
+    );
+    conn.exec_first(sql, (id,)).await?.as_ref().map(read).transpose()
+}
+
+/// The account, which nobody else changes until the transaction ends.
+pub(super) async fn lock(conn: &mut Conn, id: i64) -> Result<Option<Account>> {
+    find(conn, id, "FOR UPDATE").await
+}
+
+pub(super) async fn credentials(
+    conn: &mut Conn,
+    email_normalised: &str,
+) -> Result<Option<Credentials>> {
+    let found: Option<Row> = conn
+        .exec_first(
+            "SELECT id, name, email, password_hash, is_valid, closed_at, created_at, updated_at
+             FROM accounts WHERE email_normalised = ?",
+            (email_normalised.as_bytes(),),
+        )
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    Ok(Some(Credentials { account: read(&row)?, password_hash: rows::get(&row, "password_hash")? }))
+}
+
+pub(super) async fn update(
+    conn: &mut Conn,
+    id: i64,
+    update: &UpdateAccount,
+    now: Timestamp,
+) -> Result<std::result::Result<Changed, ChangeRefusal>> {
+    let mut account = match lock_active(conn, id).await? {
+        Ok(account) => account,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let updated = conn
+        .exec_drop(
+            "UPDATE accounts
+             SET name = ?, email = ?, email_normalised = ?, is_valid = ?, updated_at = ?
+             WHERE id = ?",
+            (
+                &update.name,
+                update.email.as_str(),
+                update.email.normalised().as_bytes(),
+                update.is_valid,
+                now.as_micros(),
+                id,
+            ),
+        )
+        .await;
+    if let Err(EmailTaken) = unless_taken(updated)? {
+        return Ok(Err(ChangeRefusal::EmailTaken));
+    }
+    account.name.clone_from(&update.name);
+    update.email.as_str().clone_into(&mut account.email);
+    account.updated_at = now;
+    if update.is_valid {
+        return Ok(Ok(Changed { account, ended: Vec::new() }));
+    }
+    account.standing = Standing::Suspended;
+    exclude(conn, account, now).await.map(Ok)
+}
+
+pub(super) async fn close(
+    conn: &mut Conn,
+    id: i64,
+    now: Timestamp,
+) -> Result<std::result::Result<Changed, ChangeRefusal>> {
+    let mut account = match lock_active(conn, id).await? {
+        Ok(account) => account,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    conn.exec_drop(
+        "UPDATE accounts SET is_valid = 0, closed_at = ?, updated_at = ? WHERE id = ?",
+        (now.as_micros(), now.as_micros(), id),
+    )
+    .await?;
+    account.standing = Standing::Closed;
+    account.updated_at = now;
+    exclude(conn, account, now).await.map(Ok)
+}
+
+pub(super) async fn enable(
+    conn: &mut Conn,
+    id: i64,
+    now: Timestamp,
+) -> Result<std::result::Result<Account, EnableRefusal>> {
+    let Some(mut account) = lock(conn, id).await? else { return Ok(Err(EnableRefusal::Unknown)) };
+    match account.standing {
+        Standing::Active => return Ok(Err(EnableRefusal::AlreadyActive)),
+        Standing::Closed => return Ok(Err(EnableRefusal::Closed)),
+        Standing::Suspended => {}
+    }
+    conn.exec_drop(
+        "UPDATE accounts SET is_valid = 1, updated_at = ? WHERE id = ?",
+        (now.as_micros(), id),
+    )
+    .await?;
+    account_changes::append(conn, id, Standing::Active, now).await?;
+    account.standing = Standing::Active;
+    account.updated_at = now;
+    Ok(Ok(account))
+}
+
+/// The account, locked, if its owner may change it.
+pub(super) async fn lock_active(
+    conn: &mut Conn,
+    id: i64,
+) -> Result<std::result::Result<Account, ChangeRefusal>> {
+    Ok(match lock(conn, id).await? {
+        Some(account) if account.standing == Standing::Active => Ok(account),
+        Some(_) => Err(ChangeRefusal::NotActive),
+        None => Err(ChangeRefusal::Unknown),
+    })
+}
+
+/// What follows when an account leaves good standing: its tokens end, and the feed says so.
+async fn exclude(conn: &mut Conn, account: Account, now: Timestamp) -> Result<Changed> {
+    let ended = auth_tokens::end_sessions(conn, account.id, now).await?;
+    account_changes::append(conn, account.id, account.standing, now).await?;
+    Ok(Changed { account, ended })
+}
+
+fn read(row: &Row) -> Result<Account> {
+    Ok(Account {
+        id: rows::get(row, "id")?,
+        name: rows::get(row, "name")?,
+        email: rows::get(row, "email")?,
+        standing: rows::standing(row)?,
+        created_at: rows::timestamp(row, "created_at")?,
+        updated_at: rows::timestamp(row, "updated_at")?,
+    })
+}
+
+/// Tells a violation of the one unique column that clients choose from other failures.
+fn unless_taken(result: Result<()>) -> Result<std::result::Result<(), EmailTaken>> {
+    match result {
+        Ok(()) => Ok(Ok(())),
+        Err(error) if failure(&error) == Failure::DuplicateKey => Ok(Err(EmailTaken)),
+        Err(error) => Err(error),
+    }
+}

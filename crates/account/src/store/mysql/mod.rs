@@ -1,0 +1,168 @@
+//! The account store on MySQL, MariaDB or TiDB. Whatever changes something about an account locks
+//! the account's row first, so that changes of one account come one after the other, in any number
+//! of processes. READ COMMITTED suffices: what a change depends on is read under that lock.
+
+mod account_changes;
+mod accounts;
+mod auth_tokens;
+mod id_blocks;
+mod rows;
+mod transact;
+
+use prometheus_client::registry::Registry;
+use service::{
+    clock::Timestamp,
+    contract::{account_feed::AccountChange, identity::Identity, introspection::TokenDigest},
+    store::mysql::{self, Database},
+};
+
+use super::{
+    Account, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error, InsertAccount,
+    NewPair, Outcome, Rotation, Session, Store, UpdateAccount,
+};
+use crate::{ids::IdName, metrics::Metrics};
+
+const MIGRATIONS: mysql::Migrations = &[include_str!("migrations/0001_accounts.sql")];
+
+/// Accounts in a schema that any number of services share.
+#[derive(Debug, Clone)]
+pub struct MySqlStore {
+    database: Database,
+    metrics: Metrics,
+}
+
+impl MySqlStore {
+    /// A schema that [`migrate`] has migrated.
+    pub fn new(database: Database) -> Self {
+        Self { database, metrics: Metrics::default() }
+    }
+
+    /// Makes the store's metrics readable.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
+    }
+}
+
+/// Brings the schema up to date. Several instances may do this at once.
+pub async fn migrate(database: &Database) -> Result<(), mysql::Error> {
+    database.migrate(MIGRATIONS).await
+}
+
+/// Shows that the schema has the version that this program needs.
+pub async fn check_schema(database: &Database) -> Result<(), mysql::Error> {
+    database.check_schema(MIGRATIONS).await
+}
+
+impl Store for MySqlStore {
+    fn reserve_ids(&self, name: IdName, count: u32) -> Outcome<'_, i64> {
+        Box::pin(self.transact("reserve_ids", async move |conn| {
+            id_blocks::reserve(conn, name.as_str(), count).await
+        }))
+    }
+
+    fn insert_account(&self, account: InsertAccount) -> Outcome<'_, Result<Account, EmailTaken>> {
+        Box::pin(
+            self.transact("insert_account", async move |conn| {
+                accounts::insert(conn, &account).await
+            }),
+        )
+    }
+
+    fn account(&self, id: i64) -> Outcome<'_, Option<Account>> {
+        Box::pin(self.read(async move |conn| accounts::find(conn, id, "").await))
+    }
+
+    fn credentials(&self, email_normalised: String) -> Outcome<'_, Option<Credentials>> {
+        Box::pin(self.read(async move |conn| accounts::credentials(conn, &email_normalised).await))
+    }
+
+    fn update_account(
+        &self,
+        id: i64,
+        update: UpdateAccount,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<Changed, ChangeRefusal>> {
+        Box::pin(self.transact("update_account", async move |conn| {
+            accounts::update(conn, id, &update, now).await
+        }))
+    }
+
+    fn close_account(
+        &self,
+        id: i64,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<Changed, ChangeRefusal>> {
+        Box::pin(
+            self.transact("close_account", async move |conn| accounts::close(conn, id, now).await),
+        )
+    }
+
+    fn enable_account(
+        &self,
+        id: i64,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<Account, EnableRefusal>> {
+        Box::pin(
+            self.transact("enable_account", async move |conn| {
+                accounts::enable(conn, id, now).await
+            }),
+        )
+    }
+
+    fn start_session(
+        &self,
+        account_id: i64,
+        pair: NewPair,
+        sessions_max: usize,
+    ) -> Outcome<'_, Option<Changed>> {
+        Box::pin(self.transact("start_session", async move |conn| {
+            auth_tokens::start_session(conn, account_id, pair, sessions_max).await
+        }))
+    }
+
+    fn rotate(&self, refresh: TokenDigest, pair: NewPair) -> Outcome<'_, Rotation> {
+        Box::pin(
+            self.transact("rotate", async move |conn| {
+                auth_tokens::rotate(conn, refresh, pair).await
+            }),
+        )
+    }
+
+    fn sessions(&self, account_id: i64, now: Timestamp) -> Outcome<'_, Vec<Session>> {
+        Box::pin(self.read(async move |conn| auth_tokens::sessions(conn, account_id, now).await))
+    }
+
+    fn end_session(
+        &self,
+        account_id: i64,
+        session_id: i64,
+        now: Timestamp,
+    ) -> Outcome<'_, Vec<TokenDigest>> {
+        Box::pin(self.transact("end_session", async move |conn| {
+            accounts::lock(conn, account_id).await?;
+            auth_tokens::end_session(conn, account_id, session_id, now).await
+        }))
+    }
+
+    fn end_sessions(&self, account_id: i64, now: Timestamp) -> Outcome<'_, Vec<TokenDigest>> {
+        Box::pin(self.transact("end_sessions", async move |conn| {
+            accounts::lock(conn, account_id).await?;
+            auth_tokens::end_sessions(conn, account_id, now).await
+        }))
+    }
+
+    fn introspect(&self, access: TokenDigest, now: Timestamp) -> Outcome<'_, Option<Identity>> {
+        Box::pin(self.read(async move |conn| auth_tokens::introspect(conn, access, now).await))
+    }
+
+    fn changes_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<AccountChange>> {
+        Box::pin(self.read(async move |conn| account_changes::after(conn, sequence, limit).await))
+    }
+
+    fn ping(&self) -> Outcome<'_, ()> {
+        Box::pin(self.read(async |conn| id_blocks::probe(conn).await))
+    }
+}
+
+#[cfg(test)]
+mod tests;
