@@ -26,6 +26,9 @@ struct Entry<'a> {
     method: Method,
 }
 
+#[derive(Clone, Copy)]
+struct Prefix(&'static str);
+
 impl<'a> AccessLog<'a> {
     /// Starts the time. Does nothing, now and later, if nobody wants these events.
     pub(crate) fn start(clock: &'a Clock, request: &Request, request_id: &RequestId) -> Self {
@@ -41,7 +44,9 @@ impl<'a> AccessLog<'a> {
     pub(crate) fn finish(mut self, response: &Response) {
         let Some(entry) = self.0.take() else { return };
         let extensions = response.extensions();
-        let route = extensions.get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
+        // The pattern is known in one process only; apart, the prefix says which service answered.
+        let prefix = extensions.get::<Prefix>().map_or("unmatched", |prefix| prefix.0);
+        let route = extensions.get::<MatchedPath>().map_or(prefix, MatchedPath::as_str);
         let account_id = match extensions.get::<Caller>() {
             Some(Caller::Known(identity)) => Some(identity.account_id),
             _ => None,
@@ -54,6 +59,13 @@ impl<'a> AccessLog<'a> {
 pub(crate) fn note_caller(response: &mut Response, caller: Caller) {
     if is_wanted() {
         response.extensions_mut().insert(caller);
+    }
+}
+
+/// Leaves the route's prefix for [`AccessLog::finish`].
+pub(crate) fn note_route(response: &mut Response, prefix: &'static str) {
+    if is_wanted() {
+        response.extensions_mut().insert(Prefix(prefix));
     }
 }
 

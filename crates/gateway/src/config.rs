@@ -5,6 +5,8 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use service::http::fields::BODY_BYTES_MAX;
 
+use crate::upstream::PoolConfig;
+
 /// Settings of the gateway; the defaults suit production.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -14,6 +16,8 @@ pub struct Config {
     pub body_timeout: Duration,
     /// How long a service may take to answer. Default: 30 seconds.
     pub upstream_timeout: Duration,
+    /// How the addresses of services that run apart are used.
+    pub pool: PoolConfig,
     /// Requests given to services at once; more are answered 503. Default: 4096.
     pub requests_in_flight_max: usize,
     /// How many requests an address or a token may make.
@@ -60,6 +64,7 @@ impl Default for Config {
             body_bytes_max: BODY_BYTES_MAX,
             body_timeout: Duration::from_secs(10),
             upstream_timeout: Duration::from_secs(30),
+            pool: PoolConfig::default(),
             requests_in_flight_max: 4096,
             rate_limits: RateLimits::default(),
             introspection_cache_life: Duration::from_secs(5),
@@ -132,6 +137,7 @@ impl Config {
             let problem = format!("`{origin}` is not an origin such as `https://app.example.com`");
             check(ok, &problem);
         }
+        problems.extend(self.pool.problems());
         if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
     }
 }
@@ -180,6 +186,16 @@ mod tests {
                 config.introspection_cache_life = Duration::from_secs(3601);
                 config.introspection_cache_tokens_max = 0;
                 config.requests_in_flight_max = 0;
+                config.pool = PoolConfig {
+                    connect_timeout: Duration::ZERO,
+                    try_timeout: Duration::from_secs(3601),
+                    circuit_pause_max: Duration::from_millis(1),
+                    slow_start: Duration::from_secs(3601),
+                    failures_max: 0,
+                    retries_max: 11,
+                    retry_percent: 101,
+                    ..PoolConfig::default()
+                };
                 config.rate_limits.address = Some(Rate { per_second: 0, burst: 1 });
                 config.rate_limits.token = Some(Rate { per_second: 1, burst: RATE_MAX + 1 });
                 config.cors_origins =
@@ -201,7 +217,14 @@ mod tests {
                 `https://a.example/` is not an origin such as `https://app.example.com`
                 `a.example` is not an origin such as `https://app.example.com`
                 `https://A.example` is not an origin such as `https://app.example.com`
-                `null` is not an origin such as `https://app.example.com`"]],
+                `null` is not an origin such as `https://app.example.com`
+                the connect timeout of upstreams must be more than zero and at most an hour
+                the timeout of one try of upstreams must be more than zero and at most an hour
+                the longest pause of a circuit must be from the first one to an hour
+                the slow start of upstreams must be at most an hour
+                the failures that open a circuit must be from 1 to 1000
+                a request may be tried at most 10 times more
+                the share of retries must be at most 100 percent"]],
         );
     }
 }

@@ -19,13 +19,17 @@ use axum::{
 use service::{
     BoxFuture,
     clock::Clock,
-    contract::{identity::Caller, introspection::Introspection},
+    contract::{
+        identity::{Caller, Identity},
+        introspection::Introspection,
+    },
     http::{
         finish::problem_response,
         problem::{INTERNAL_ERROR, Problem, UNAVAILABLE, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, chain},
         request_id::RequestId,
-        server::PeerAddress,
+        server::{Draining, PeerAddress},
     },
+    redis::Redis,
 };
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -37,10 +41,10 @@ use crate::{
     cors,
     health::Health,
     request::{
-        authenticate::{Credentials, take_credentials},
+        authenticate::{Credentials, read_credentials, take_credentials},
         body, headers,
         introspection_cache::IntrospectionCache,
-        rate_limit::{RateLimiters, Standing},
+        rate_limit::{RateLimitMetrics, RateLimiters, Standing},
     },
     routes::{Route, Routes, to_origin_form},
     upstream::UpstreamError,
@@ -80,13 +84,32 @@ impl Gateway {
         introspection: Arc<dyn Introspection>,
         clock: Clock,
     ) -> Result<Self, String> {
+        let metrics = RateLimitMetrics::default();
+        Self::start_shared(config, routes, introspection, clock, None, metrics)
+    }
+
+    /// Starts a gateway that shares its rate limits with all gateways on this Redis.
+    pub fn start_shared(
+        config: Config,
+        routes: Vec<Route>,
+        introspection: Arc<dyn Introspection>,
+        clock: Clock,
+        redis: Option<Redis>,
+        metrics: RateLimitMetrics,
+    ) -> Result<Self, String> {
         config.validate()?;
         let routes = Routes::new(routes)?;
         let mut background = JoinSet::new();
         let revocations = introspection.revocations();
-        let identities = Arc::new(IntrospectionCache::new(&config, introspection, clock.clone()));
+        let identities = Arc::new(IntrospectionCache::new(
+            &config,
+            introspection,
+            clock.clone(),
+            crate::metrics::IntrospectionMetrics::default(),
+        ));
         background.spawn(Arc::clone(&identities).listen(revocations));
-        let rate_limiters = Arc::new(RateLimiters::new(config.rate_limits, &clock));
+        let rate_limiters = RateLimiters::new(config.rate_limits, &clock, redis, metrics);
+        let rate_limiters = Arc::new(rate_limiters);
         if !rate_limiters.are_off() {
             let rate_limiters = Arc::clone(&rate_limiters);
             background.spawn(async move { rate_limiters.sweep().await });
@@ -175,18 +198,23 @@ impl Edge {
         findings: &mut Findings,
     ) -> Result<Response, Problem> {
         let (method, uri) = (request.method(), request.uri());
-        let health = self.health.answer(method, uri, request_id, &self.routes, &self.clock).await;
-        if let Some(response) = health {
+        let is_draining = request.extensions().get::<Draining>().is_some();
+        let (routes, clock) = (&self.routes, &self.clock);
+        let health = self.health.answer(method, uri, is_draining, request_id, routes, clock);
+        if let Some(response) = health.await {
             return Ok(response);
         }
-        let peer = request.extensions().get::<PeerAddress>();
-        self.rate_limiters.take_address(peer, &mut findings.standing)?;
-        let route = self.routes.find(request.uri().path())?;
+        let peer = request.extensions().get::<PeerAddress>().copied();
+        let route = self.routes.find(request.uri().path());
+        let known = if route.is_ok() { self.recall(&request) } else { None };
+        let standing = &mut findings.standing;
+        self.rate_limiters.take_address(peer, known.as_ref(), standing).await?;
+        let route = route?;
         headers::clean_request(request.headers_mut(), request_id);
         let caller = self.identify(&mut request).await?;
         findings.caller = Some(caller);
         if let Caller::Known(identity) = &caller {
-            self.rate_limiters.take_token(identity, &mut findings.standing)?;
+            self.rate_limiters.take_token(identity, &mut findings.standing).await?;
         }
         request.extensions_mut().insert(caller);
         let bounds = body::Bounds {
@@ -196,7 +224,19 @@ impl Edge {
         let request = body::read(request, bounds).await?;
         let mut response = self.call(route, request).await?;
         headers::clean_response(response.headers_mut());
+        access_log::note_route(&mut response, route.prefix);
         Ok(response)
+    }
+
+    /// Who is calling, if that is known without asking and is of use before the address is counted.
+    fn recall(&self, request: &Request) -> Option<Identity> {
+        if !self.rate_limiters.are_shared() {
+            return None;
+        }
+        match read_credentials(request.headers()) {
+            Credentials::None | Credentials::Malformed => None,
+            Credentials::Token(token) => self.identities.recall(token),
+        }
     }
 
     /// Who is calling. A bad token is not refused here: the service knows whether it matters.

@@ -14,7 +14,7 @@ use service::{
     clock::Clock,
     http::{
         finish::write_problem,
-        health::{Check, report},
+        health::{Check, draining_check, report},
         problem::{METHOD_NOT_ALLOWED, Problem},
         request_id::RequestId,
     },
@@ -35,11 +35,12 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Health(Mutex<Option<(Duration, Vec<Check>)>>);
 
 impl Health {
-    /// The answer, if the path is one of health.
+    /// The answer, if the path is one of health. A gateway that drains is not ready.
     pub(crate) async fn answer(
         &self,
         method: &Method,
         uri: &Uri,
+        is_draining: bool,
         request_id: &RequestId,
         routes: &Routes,
         clock: &Clock,
@@ -54,11 +55,11 @@ impl Health {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
             return Some(write_problem(response, uri, Some(request_id)));
         }
-        if asks_ready {
-            Some(self.ready(routes, clock).await)
-        } else {
-            Some("ok\n".into_response())
-        }
+        Some(match (asks_ready, is_draining) {
+            (false, _) => "ok\n".into_response(),
+            (true, true) => report(&[draining_check()]),
+            (true, false) => self.ready(routes, clock).await,
+        })
     }
 
     async fn ready(&self, routes: &Routes, clock: &Clock) -> Response {

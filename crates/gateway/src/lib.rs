@@ -6,6 +6,7 @@
 mod gateway;
 
 mod config;
+mod metrics;
 mod routes;
 mod upstream;
 
@@ -17,5 +18,7 @@ mod cors;
 
 pub use config::{Config, Rate, RateLimits};
 pub use gateway::Gateway;
+pub use metrics::Metrics;
+pub use request::rate_limit::RateLimitMetrics;
 pub use routes::Route;
-pub use upstream::{InProcess, Upstream, UpstreamError};
+pub use upstream::{InProcess, Pool, PoolConfig, PooledService, Upstream, UpstreamError};

@@ -20,14 +20,19 @@ pub(crate) enum Credentials {
 
 /// Takes the credentials out of the request: no service ever sees them.
 pub(crate) fn take_credentials(headers: &mut HeaderMap) -> Credentials {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let credentials = match (values.next(), values.next()) {
-        (None, _) => return Credentials::None,
-        (Some(value), None) => read(value),
-        (Some(_), Some(_)) => Credentials::Malformed,
-    };
+    let credentials = read_credentials(headers);
     headers.remove(AUTHORIZATION);
     credentials
+}
+
+/// The credentials of a request, which keeps them.
+pub(crate) fn read_credentials(headers: &HeaderMap) -> Credentials {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Credentials::None,
+        (Some(value), None) => read(value),
+        (Some(_), Some(_)) => Credentials::Malformed,
+    }
 }
 
 fn read(value: &HeaderValue) -> Credentials {

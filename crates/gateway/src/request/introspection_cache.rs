@@ -1,5 +1,6 @@
 //! Whose a token is, asked of the account service and remembered for seconds. Only a yes is
-//! remembered, never past the end of the token, and never across a revocation.
+//! remembered, never past the end of the token, and never across a revocation. While revocations
+//! are not heard, a yes is remembered for less than the second within which one must take effect.
 
 use std::{
     sync::{
@@ -14,15 +15,16 @@ use service::{
     clock::Clock,
     contract::{
         identity::Identity,
-        introspection::{Introspection, IntrospectionUnavailable, Revocation, TokenDigest},
+        introspection::{Introspection, IntrospectionUnavailable, TokenDigest},
+        revocations::{Event, Revocations},
     },
 };
-use tokio::sync::{
-    Mutex,
-    broadcast::{Receiver, error::RecvError},
-};
+use tokio::sync::Mutex;
 
-use crate::config::Config;
+use crate::{config::Config, metrics::IntrospectionMetrics};
+
+/// Longest life of a yes while revocations are not heard.
+const UNHEARD_LIFE_MAX: Duration = Duration::from_millis(500);
 
 /// Introspection with a memory.
 pub(crate) struct IntrospectionCache {
@@ -30,12 +32,15 @@ pub(crate) struct IntrospectionCache {
     clock: Clock,
     life: Duration,
     timeout: Duration,
+    metrics: IntrospectionMetrics,
     entries: Cache<TokenDigest, Entry>,
     /// Revocations heard so far. A yes that was asked for before one and arrives after it is not
     /// kept.
     revocations: AtomicU64,
     /// Raised to forget everything at once: entries of an earlier epoch do not count.
     epoch: AtomicU64,
+    /// Revocations are heard. Otherwise a yes counts for a shorter time.
+    is_listening: AtomicBool,
     /// Nobody would tell of revocations any more, so nothing is remembered any more.
     is_deaf: AtomicBool,
     /// Whoever asks for a token holds the turn of its first byte, so that the requests of a busy
@@ -48,7 +53,7 @@ struct Entry {
     identity: Identity,
     epoch: u64,
     /// By the monotonic clock.
-    fresh_until: Duration,
+    asked_at: Duration,
 }
 
 impl IntrospectionCache {
@@ -56,6 +61,7 @@ impl IntrospectionCache {
         config: &Config,
         introspection: Arc<dyn Introspection>,
         clock: Clock,
+        metrics: IntrospectionMetrics,
     ) -> Self {
         let entries = Cache::builder()
             .max_capacity(config.introspection_cache_tokens_max)
@@ -67,9 +73,12 @@ impl IntrospectionCache {
             clock,
             life: config.introspection_cache_life,
             timeout: config.introspection_timeout,
+            metrics,
             entries,
             revocations: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
+            // Until the first word of whoever listens.
+            is_listening: AtomicBool::new(false),
             is_deaf: AtomicBool::new(false),
             turns: Box::new(std::array::from_fn(|_| Mutex::new(()))),
         }
@@ -81,6 +90,7 @@ impl IntrospectionCache {
         token: TokenDigest,
     ) -> Result<Option<Identity>, IntrospectionUnavailable> {
         if let Some(identity) = self.recall(token) {
+            self.metrics.hits.inc();
             return Ok(Some(identity));
         }
         let asked = tokio::time::timeout(self.timeout, self.ask(token)).await;
@@ -88,19 +98,22 @@ impl IntrospectionCache {
     }
 
     /// Hears revocations until nobody can send any more.
-    pub(crate) async fn listen(self: Arc<Self>, mut revocations: Receiver<Revocation>) {
+    pub(crate) async fn listen(self: Arc<Self>, mut revocations: Revocations) {
+        self.set_listening(revocations.is_listening());
         loop {
-            match revocations.recv().await {
-                Ok(Revocation(token)) => self.forget(token),
-                Err(RecvError::Lagged(missed)) => {
-                    tracing::warn!(
-                        missed,
-                        "revocations were missed: all tokens are asked for anew"
-                    );
+            match revocations.next().await {
+                Event::Revoked(token) => self.forget(token),
+                Event::Missed => {
+                    tracing::warn!("revocations were missed: all tokens are asked for anew");
                     self.forget_everything();
                 }
-                Err(RecvError::Closed) => {
+                Event::Listening(is_listening) => {
+                    self.set_listening(is_listening);
+                    self.forget_everything();
+                }
+                Event::Ended => {
                     tracing::warn!("revocations have ended: tokens are no longer remembered");
+                    self.set_listening(false);
                     self.is_deaf.store(true, Ordering::SeqCst);
                     return;
                 }
@@ -108,11 +121,12 @@ impl IntrospectionCache {
         }
     }
 
-    fn recall(&self, token: TokenDigest) -> Option<Identity> {
+    /// Whose token this is, if that is known without asking.
+    pub(crate) fn recall(&self, token: TokenDigest) -> Option<Identity> {
         let entry = self.entries.get(&token)?;
         let counts = entry.epoch == self.epoch.load(Ordering::SeqCst)
             && !self.is_deaf.load(Ordering::SeqCst)
-            && self.clock.monotonic() < entry.fresh_until
+            && self.clock.monotonic() < entry.asked_at.saturating_add(self.life())
             && self.clock.now() < entry.identity.expires_at;
         counts.then_some(entry.identity)
     }
@@ -123,14 +137,15 @@ impl IntrospectionCache {
         }
         let _turn = self.turns[usize::from(token.0[0])].lock().await;
         if let Some(identity) = self.recall(token) {
+            self.metrics.hits.inc();
             return Ok(Some(identity));
         }
         let revocations = self.revocations.load(Ordering::SeqCst);
         let epoch = self.epoch.load(Ordering::SeqCst);
-        let fresh_until = self.clock.monotonic().saturating_add(self.life);
+        let asked_at = self.clock.monotonic();
         let identity = self.introspect(token).await?;
         if let Some(identity) = identity {
-            self.entries.insert(token, Entry { identity, epoch, fresh_until });
+            self.entries.insert(token, Entry { identity, epoch, asked_at });
             // Whoever revokes raises the count first and removes the entry afterwards. So either
             // the count has changed here, or the removal finds the entry: in both cases it goes.
             if self.revocations.load(Ordering::SeqCst) != revocations {
@@ -144,6 +159,7 @@ impl IntrospectionCache {
         &self,
         token: TokenDigest,
     ) -> Result<Option<Identity>, IntrospectionUnavailable> {
+        self.metrics.misses.inc();
         let identity = self.introspection.introspect(token).await?;
         Ok(identity.filter(|identity| self.clock.now() < identity.expires_at))
     }
@@ -152,12 +168,23 @@ impl IntrospectionCache {
         !self.life.is_zero() && !self.is_deaf.load(Ordering::SeqCst)
     }
 
+    fn set_listening(&self, is_listening: bool) {
+        self.is_listening.store(is_listening, Ordering::SeqCst);
+        self.metrics.is_listening.set(is_listening.into());
+    }
+
+    fn life(&self) -> Duration {
+        let is_listening = self.is_listening.load(Ordering::SeqCst);
+        if is_listening { self.life } else { self.life.min(UNHEARD_LIFE_MAX) }
+    }
+
     fn forget(&self, token: TokenDigest) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
         self.entries.invalidate(&token);
     }
 
     fn forget_everything(&self) {
+        self.metrics.forgotten.inc();
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 }

@@ -17,10 +17,14 @@ use crate::support::World;
 struct Served {
     address: SocketAddr,
     /// Dropping it ends the server.
-    _trigger: Trigger,
+    trigger: Trigger,
 }
 
 async fn start(change: impl FnOnce(&mut Config)) -> Served {
+    start_with(Duration::ZERO, change).await
+}
+
+async fn start_with(drain_delay: Duration, change: impl FnOnce(&mut Config)) -> Served {
     let world = World::start(change);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -28,10 +32,11 @@ async fn start(change: impl FnOnce(&mut Config)) -> Served {
     let limits = Limits {
         connections_max: 16,
         head_timeout: Duration::from_secs(10),
+        drain_delay,
         drain_timeout: Duration::from_secs(5),
     };
     tokio::spawn(serve(listener, world.gateway, limits, shutdown));
-    Served { address, _trigger: trigger }
+    Served { address, trigger }
 }
 
 /// Sends the text and reads until the server closes.
@@ -103,4 +108,23 @@ async fn a_connection_outlives_a_panic() {
     let received = talk(&served, two).await;
     assert!(received.starts_with("HTTP/1.1 500 "), "{received}");
     assert!(received.contains("HTTP/1.1 200 "), "{received}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_drains_serves_and_says_that_it_is_not_ready() {
+    let served = start_with(Duration::from_mins(1), |_| {}).await;
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let close = "Connection: close\r\n\r\n";
+    let ready = talk(&served, &get("/readyz").replace("\r\n\r\n", &format!("\r\n{close}"))).await;
+    assert!(ready.starts_with("HTTP/1.1 200 "), "{ready}");
+    served.trigger.shut_down();
+    // Each answer ends its connection, unasked.
+    let ready = talk(&served, &get("/readyz")).await;
+    assert!(ready.starts_with("HTTP/1.1 503 "), "{ready}");
+    assert!(ready.contains("is about to stop"), "{ready}");
+    let answer = talk(&served, &get("/things/echo")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    let alive = talk(&served, &get("/livez")).await;
+    assert!(alive.starts_with("HTTP/1.1 200 "), "{alive}");
 }

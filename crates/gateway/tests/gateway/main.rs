@@ -6,5 +6,7 @@ mod authentication;
 mod bounds;
 mod connections;
 mod log;
+mod pool;
 mod rate_limits;
 mod requests;
+mod revocations;

@@ -25,7 +25,8 @@ use service::{
     clock::Clock,
     contract::{
         identity::{Caller, Identity},
-        introspection::{Introspection, IntrospectionUnavailable, Revocation, TokenDigest},
+        introspection::{Introspection, IntrospectionUnavailable, TokenDigest},
+        revocations::{Revocation, Revocations},
     },
     http::{
         finish::finish,
@@ -56,6 +57,11 @@ pub(crate) struct Behind {
 impl World {
     /// A gateway whose settings are the defaults without rate limits, then changed.
     pub(crate) fn start(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_with(Vec::new(), change)
+    }
+
+    /// The same, with further routes.
+    pub(crate) fn start_with(mut further: Vec<Route>, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config { rate_limits: RateLimits::OFF, ..Config::default() };
         change(&mut config);
         let clock = Clock::held("2026-01-31T09:00:00Z".parse().unwrap());
@@ -72,10 +78,11 @@ impl World {
         });
         let readiness = Arc::clone(&behind) as Arc<dyn Readiness>;
         let service = Arc::new(InProcess::new(things(Arc::clone(&behind)), readiness));
-        let routes = vec![
+        let mut routes = vec![
             Route { prefix: "/things", upstream: service },
             Route { prefix: "/gone", upstream: Arc::new(Broken) },
         ];
+        routes.append(&mut further);
         let introspection = Arc::clone(&tokens) as Arc<dyn Introspection>;
         let gateway = Gateway::start(config, routes, introspection, clock.clone()).unwrap();
         Self { gateway, tokens, clock, behind }
@@ -196,8 +203,8 @@ impl Introspection for Tokens {
         })
     }
 
-    fn revocations(&self) -> broadcast::Receiver<Revocation> {
-        self.revocations.subscribe()
+    fn revocations(&self) -> Revocations {
+        Revocations::local(self.revocations.subscribe())
     }
 }
 

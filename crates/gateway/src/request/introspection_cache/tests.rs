@@ -6,8 +6,8 @@ use std::{
     sync::{Mutex as StdMutex, atomic::AtomicUsize},
 };
 
-use service::{BoxFuture, clock::Timestamp};
-use tokio::sync::{Semaphore, broadcast};
+use service::{BoxFuture, clock::Timestamp, contract::revocations::Revocation};
+use tokio::sync::{Semaphore, broadcast, watch};
 
 use super::*;
 
@@ -35,8 +35,8 @@ impl Introspection for Tokens {
         })
     }
 
-    fn revocations(&self) -> Receiver<Revocation> {
-        self.revocations.subscribe()
+    fn revocations(&self) -> Revocations {
+        Revocations::local(self.revocations.subscribe())
     }
 }
 
@@ -66,7 +66,10 @@ fn start(permits: usize, config: &Config) -> (Arc<Tokens>, Arc<IntrospectionCach
     });
     let clock = Clock::held(Timestamp::from_micros(0));
     let introspection: Arc<dyn Introspection> = tokens.clone();
-    let cache = Arc::new(IntrospectionCache::new(config, introspection, clock.clone()));
+    let metrics = IntrospectionMetrics::default();
+    let cache = IntrospectionCache::new(config, introspection, clock.clone(), metrics);
+    cache.set_listening(true);
+    let cache = Arc::new(cache);
     (tokens, cache, clock)
 }
 
@@ -148,11 +151,85 @@ async fn without_a_teller_of_revocations_nothing_is_remembered() {
     identify(&cache).await;
     let (sender, receiver) = broadcast::channel(1);
     drop(sender);
-    Arc::clone(&cache).listen(receiver).await;
+    Arc::clone(&cache).listen(Revocations::local(receiver)).await;
     for asked in [2, 3] {
         assert_eq!(identify(&cache).await, Some(identity()));
         assert_eq!(tokens.asked(), asked);
     }
+}
+
+/// What a test tells the cache.
+struct Told {
+    listening: watch::Sender<bool>,
+    _sender: broadcast::Sender<Revocation>,
+}
+
+/// Has the cache hear what a test says, until the test's end.
+fn listen(cache: &Arc<IntrospectionCache>, is_listening: bool) -> Told {
+    let (listening, watched) = watch::channel(is_listening);
+    let (sender, receiver) = broadcast::channel(2);
+    tokio::spawn(Arc::clone(cache).listen(Revocations::remote(receiver, watched)));
+    Told { listening, _sender: sender }
+}
+
+impl Told {
+    /// Says whether revocations are told, and waits until that is heard.
+    async fn say(&self, cache: &IntrospectionCache, is_listening: bool) {
+        let epoch = cache.epoch.load(Ordering::SeqCst);
+        self.listening.send_replace(is_listening);
+        while cache.epoch.load(Ordering::SeqCst) == epoch {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_remembered_is_forgotten_whenever_hearing_begins_or_ends() {
+    let (tokens, cache, _) = start(100, &Config::default());
+    let told = listen(&cache, true);
+    for (asked, is_listening) in [(1, false), (2, true), (3, true), (4, false)] {
+        for _ in 0..3 {
+            assert_eq!(identify(&cache).await, Some(identity()));
+            assert_eq!(tokens.asked(), asked);
+        }
+        told.say(&cache, is_listening).await;
+    }
+    assert_eq!(cache.metrics.hits.get(), 8);
+    assert_eq!((cache.metrics.misses.get(), cache.metrics.forgotten.get()), (4, 4));
+}
+
+#[tokio::test]
+async fn a_yes_has_a_shorter_life_while_revocations_are_not_heard() {
+    let (tokens, cache, clock) = start(100, &Config::default());
+    let told = listen(&cache, true);
+    told.say(&cache, false).await;
+    assert_eq!(cache.metrics.is_listening.get(), 0);
+    identify(&cache).await;
+    clock.advance(Duration::from_micros(499_999));
+    identify(&cache).await;
+    assert_eq!(tokens.asked(), 1);
+    clock.advance(Duration::from_micros(1));
+    identify(&cache).await;
+    assert_eq!(tokens.asked(), 2);
+
+    told.say(&cache, true).await;
+    assert_eq!(cache.metrics.is_listening.get(), 1);
+    identify(&cache).await;
+    clock.advance(Duration::from_micros(4_999_999));
+    identify(&cache).await;
+    assert_eq!(tokens.asked(), 3);
+}
+
+#[tokio::test]
+async fn the_short_life_never_lengthens_a_shorter_one() {
+    let life = Duration::from_millis(100);
+    let config = Config { introspection_cache_life: life, ..Config::default() };
+    let (tokens, cache, clock) = start(100, &config);
+    cache.set_listening(false);
+    identify(&cache).await;
+    clock.advance(life);
+    identify(&cache).await;
+    assert_eq!(tokens.asked(), 2);
 }
 
 /// Starts to identify, and stops where the service has read the token but not answered.

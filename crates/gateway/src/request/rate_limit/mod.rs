@@ -1,6 +1,9 @@
 //! Rate limits by address and by session: a bucket a key (the generic cell rate algorithm), and the
-//! headers that tell clients where they stand (draft-ietf-httpapi-ratelimit-headers-10).
+//! headers that tell clients where they stand (draft-ietf-httpapi-ratelimit-headers-10). Gateways
+//! that run apart share their buckets through Redis; where it fails, each goes by its own.
 
+mod metrics;
+mod shared;
 mod store;
 
 use std::{
@@ -18,9 +21,14 @@ use service::{
         problem::{Problem, RATE_LIMITED},
         server::PeerAddress,
     },
+    redis::Redis,
 };
 
-use self::store::BoundedStore;
+pub use self::metrics::RateLimitMetrics;
+use self::{
+    shared::{Bucket, Client, SharedBuckets},
+    store::BoundedStore,
+};
 use crate::config::{Rate, RateLimits};
 
 /// `"policy";r=requests left;t=seconds until there are more`, for each policy that applied.
@@ -39,7 +47,10 @@ const GAIN_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct RateLimiters {
     address: Option<Limiter<Network>>,
     token: Option<Limiter<i64>>,
+    limits: RateLimits,
     policies: Policies,
+    shared: Option<SharedBuckets>,
+    metrics: RateLimitMetrics,
 }
 
 /// What a request has left, for the limits that were applied to it.
@@ -66,7 +77,13 @@ enum Network {
 }
 
 impl RateLimiters {
-    pub(crate) fn new(limits: RateLimits, clock: &Clock) -> Self {
+    /// Limits of this gateway, or, with Redis, of all gateways on it.
+    pub(crate) fn new(
+        limits: RateLimits,
+        clock: &Clock,
+        redis: Option<Redis>,
+        metrics: RateLimitMetrics,
+    ) -> Self {
         let policy = |name, rate: Option<Rate>| {
             rate.map(|Rate { per_second, burst }| {
                 format!("\"{name}\";q={burst};w={}", burst.div_ceil(per_second))
@@ -77,6 +94,9 @@ impl RateLimiters {
         Self {
             address: limits.address.map(|rate| limiter(rate, KEYS_MAX, clock)),
             token: limits.token.map(|rate| limiter(rate, KEYS_MAX, clock)),
+            limits,
+            shared: redis.map(SharedBuckets::new),
+            metrics,
             policies: Policies {
                 both: header_value(format!("{address}, {token}")),
                 address: header_value(address),
@@ -85,30 +105,71 @@ impl RateLimiters {
         }
     }
 
-    /// Counts a request from this address. Requests without one, which no server of ours makes, are
-    /// one client.
-    pub(crate) fn take_address(
+    /// Counts a request from this address, and if it is known already whose it is, also of that
+    /// session: both take one round trip to Redis. Requests without an address, which no server of
+    /// ours makes, are one client.
+    pub(crate) async fn take_address(
         &self,
-        peer: Option<&PeerAddress>,
+        peer: Option<PeerAddress>,
+        known: Option<&Identity>,
         standing: &mut Standing,
     ) -> Result<(), Problem> {
-        let Some(limiter) = &self.address else { return Ok(()) };
         let address = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0.ip());
-        let left = take(limiter, &Network::of(address));
-        standing.address = Some(left.unwrap_or(0));
-        left.map(drop).ok_or_else(|| refusal("Too many requests from this address."))
+        let network = Network::of(address);
+        if let Some(shared) = &self.shared {
+            let address = self.limits.address.map(|rate| (Client::Address(network), rate));
+            let session = known.map(|identity| Client::Session(identity.session_id));
+            if let Some(result) = self.take_shared(shared, address, session, standing).await {
+                return result;
+            }
+        }
+        let Some(limiter) = &self.address else { return Ok(()) };
+        standing.note_address(take(limiter, &network))
     }
 
-    /// Counts a request of this session.
-    pub(crate) fn take_token(
+    /// Counts a request of this session, unless it has been counted together with its address.
+    pub(crate) async fn take_token(
         &self,
         identity: &Identity,
         standing: &mut Standing,
     ) -> Result<(), Problem> {
         let Some(limiter) = &self.token else { return Ok(()) };
-        let left = take(limiter, &identity.session_id);
-        standing.token = Some(left.unwrap_or(0));
-        left.map(drop).ok_or_else(|| refusal("Too many requests with this access token."))
+        if standing.token.is_some() {
+            return Ok(());
+        }
+        if let Some(shared) = &self.shared {
+            let session = Some(Client::Session(identity.session_id));
+            if let Some(result) = self.take_shared(shared, None, session, standing).await {
+                return result;
+            }
+        }
+        standing.note_token(take(limiter, &identity.session_id))
+    }
+
+    /// Takes from the shared buckets; `None` if Redis does not say whether there is anything left.
+    async fn take_shared(
+        &self,
+        shared: &SharedBuckets,
+        address: Option<(Client, Rate)>,
+        session: Option<Client>,
+        standing: &mut Standing,
+    ) -> Option<Result<(), Problem>> {
+        let session = session.zip(self.limits.token);
+        let bucket = |(of, rate)| Bucket { of, rate };
+        let buckets: Vec<_> = address.into_iter().chain(session).map(bucket).collect();
+        if buckets.is_empty() {
+            return Some(Ok(()));
+        }
+        let Ok(taken) = shared.take(&buckets).await else {
+            // The client has logged the failure itself.
+            self.metrics.count_fallback();
+            return None;
+        };
+        let mut taken = buckets.iter().zip(taken);
+        Some(taken.try_for_each(|(bucket, left)| match bucket.of {
+            Client::Address(_) => standing.note_address(left),
+            Client::Session(_) => standing.note_token(left),
+        }))
     }
 
     /// Tells the client where it stands.
@@ -138,9 +199,26 @@ impl RateLimiters {
         self.token.iter().for_each(Limiter::retain_recent);
     }
 
+    /// Whether it pays to know whose a request is before its address is counted.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.shared.is_some() && self.token.is_some()
+    }
+
     /// Whether there is anything to limit.
     pub(crate) fn are_off(&self) -> bool {
         self.address.is_none() && self.token.is_none()
+    }
+}
+
+impl Standing {
+    fn note_address(&mut self, left: Option<u32>) -> Result<(), Problem> {
+        self.address = Some(left.unwrap_or(0));
+        left.map(drop).ok_or_else(|| refusal("Too many requests from this address."))
+    }
+
+    fn note_token(&mut self, left: Option<u32>) -> Result<(), Problem> {
+        self.token = Some(left.unwrap_or(0));
+        left.map(drop).ok_or_else(|| refusal("Too many requests with this access token."))
     }
 }
 

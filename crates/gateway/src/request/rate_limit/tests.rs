@@ -16,31 +16,35 @@ fn limits(address: Option<(u32, u32)>, token: Option<(u32, u32)>) -> RateLimits 
     RateLimits { address: address.map(rate), token: token.map(rate) }
 }
 
-fn take_from(limiters: &RateLimiters, address: &str) -> Option<u32> {
+fn own(limits: RateLimits, clock: &Clock) -> RateLimiters {
+    RateLimiters::new(limits, clock, None, RateLimitMetrics::default())
+}
+
+async fn take_from(limiters: &RateLimiters, address: &str) -> Option<u32> {
     let peer = PeerAddress(SocketAddr::new(address.parse().unwrap(), 1));
     let mut standing = Standing::default();
-    let taken = limiters.take_address(Some(&peer), &mut standing);
+    let taken = limiters.take_address(Some(peer), None, &mut standing).await;
     assert!(taken.is_ok() || standing.address == Some(0));
     taken.ok().and(standing.address)
 }
 
-#[test]
-fn a_bucket_empties_and_refills_at_its_rate() {
+#[tokio::test]
+async fn a_bucket_empties_and_refills_at_its_rate() {
     let clock = clock();
-    let limiters = RateLimiters::new(limits(Some((2, 3)), None), &clock);
+    let limiters = own(limits(Some((2, 3)), None), &clock);
     for left in [Some(2), Some(1), Some(0), None, None] {
-        assert_eq!(take_from(&limiters, "192.0.2.1"), left);
+        assert_eq!(take_from(&limiters, "192.0.2.1").await, left);
     }
     clock.advance(Duration::from_millis(499));
-    assert_eq!(take_from(&limiters, "192.0.2.1"), None);
+    assert_eq!(take_from(&limiters, "192.0.2.1").await, None);
     clock.advance(Duration::from_millis(1));
-    assert_eq!(take_from(&limiters, "192.0.2.1"), Some(0));
+    assert_eq!(take_from(&limiters, "192.0.2.1").await, Some(0));
     clock.advance(Duration::from_mins(1));
-    assert_eq!(take_from(&limiters, "192.0.2.1"), Some(2));
+    assert_eq!(take_from(&limiters, "192.0.2.1").await, Some(2));
 }
 
-#[test]
-fn a_client_is_an_ipv4_address_or_an_ipv6_network() {
+#[tokio::test]
+async fn a_client_is_an_ipv4_address_or_an_ipv6_network() {
     for (first, second, is_same) in [
         ("192.0.2.1", "192.0.2.2", false),
         ("192.0.2.1", "::ffff:192.0.2.1", true),
@@ -48,22 +52,23 @@ fn a_client_is_an_ipv4_address_or_an_ipv6_network() {
         ("2001:db8::1", "2001:db8:0:1::1", false),
         ("0.0.0.0", "::", false),
     ] {
-        let limiters = RateLimiters::new(limits(Some((1, 1)), None), &clock());
-        assert_eq!(take_from(&limiters, first), Some(0));
-        assert_eq!(take_from(&limiters, second).is_none(), is_same, "{first} {second}");
+        let limiters = own(limits(Some((1, 1)), None), &clock());
+        assert_eq!(take_from(&limiters, first).await, Some(0));
+        assert_eq!(take_from(&limiters, second).await.is_none(), is_same, "{first} {second}");
     }
 }
 
-#[test]
-fn clients_without_an_address_are_one_client() {
-    let limiters = RateLimiters::new(limits(Some((1, 1)), None), &clock());
+#[tokio::test]
+async fn clients_without_an_address_are_one_client() {
+    let limiters = own(limits(Some((1, 1)), None), &clock());
     let mut standing = Standing::default();
-    limiters.take_address(None, &mut standing).unwrap();
-    assert_eq!(limiters.take_address(None, &mut standing).unwrap_err().kind, &RATE_LIMITED);
+    limiters.take_address(None, None, &mut standing).await.unwrap();
+    let refused = limiters.take_address(None, None, &mut standing).await.unwrap_err();
+    assert_eq!(refused.kind, &RATE_LIMITED);
 }
 
-#[test]
-fn the_headers_name_the_limits_that_applied() {
+#[tokio::test]
+async fn the_headers_name_the_limits_that_applied() {
     let identity =
         Identity { account_id: 1, session_id: 2, expires_at: Timestamp::from_micros(i64::MAX) };
     for (address, token, policy, standing) in [
@@ -77,10 +82,10 @@ fn the_headers_name_the_limits_that_applied() {
             Some(r#""address";r=0;t=1, "token";r=1;t=1"#),
         ),
     ] {
-        let limiters = RateLimiters::new(limits(address, token), &clock());
+        let limiters = own(limits(address, token), &clock());
         let mut found = Standing::default();
-        limiters.take_address(None, &mut found).unwrap();
-        limiters.take_token(&identity, &mut found).unwrap();
+        limiters.take_address(None, None, &mut found).await.unwrap();
+        limiters.take_token(&identity, &mut found).await.unwrap();
         let mut headers = HeaderMap::new();
         limiters.tell(found, &mut headers);
         let header = |name| headers.get(name).map(|value| value.to_str().unwrap());
@@ -89,20 +94,20 @@ fn the_headers_name_the_limits_that_applied() {
     }
 }
 
-#[test]
-fn full_buckets_are_forgotten_and_others_kept() {
+#[tokio::test]
+async fn full_buckets_are_forgotten_and_others_kept() {
     let clock = clock();
-    let limiters = RateLimiters::new(limits(Some((1, 10)), None), &clock);
+    let limiters = own(limits(Some((1, 10)), None), &clock);
     let count = |limiters: &RateLimiters| limiters.address.as_ref().unwrap().len();
     for _ in 0..5 {
-        take_from(&limiters, "192.0.2.1");
+        take_from(&limiters, "192.0.2.1").await;
     }
-    take_from(&limiters, "192.0.2.2");
+    take_from(&limiters, "192.0.2.2").await;
     assert_eq!(count(&limiters), 2);
     clock.advance(Duration::from_secs(3));
     limiters.sweep_once();
     assert_eq!(count(&limiters), 1);
-    assert_eq!(take_from(&limiters, "192.0.2.1"), Some(7));
+    assert_eq!(take_from(&limiters, "192.0.2.1").await, Some(7));
     clock.advance(Duration::from_mins(1));
     limiters.sweep_once();
     assert_eq!(count(&limiters), 0);
