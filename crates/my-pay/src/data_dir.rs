@@ -15,30 +15,21 @@ pub struct DataDir {
     _lock: File,
 }
 
+/// A database file of one service, held. Other services may have theirs in the same folder, as long
+/// as nobody holds the folder as a whole.
+#[derive(Debug)]
+pub struct DatabaseFile {
+    _folder: File,
+    _file: File,
+}
+
 impl DataDir {
     /// Creates the folder if it is not there, and takes it. Refused if another process has it.
     pub fn take(path: &Path) -> anyhow::Result<Self> {
-        let shown = path.display();
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .with_context(|| format!("the data directory {shown} cannot be created"))?;
-        let lock = fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join("lock"))
-            .with_context(|| format!("the data directory {shown} cannot be written"))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => {
-                bail!("the data directory {shown} is in use by another process")
-            }
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("the data directory {shown} cannot be locked"))
-            }
-        }
+        let lock = open_lock(path, "lock")?;
+        let taken = lock.try_lock();
+        check(taken, || format!("the data directory {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     /// The account service's database.
@@ -49,6 +40,50 @@ impl DataDir {
     /// The money service's database.
     pub fn money_database(&self) -> PathBuf {
         money_database(&self.path)
+    }
+}
+
+impl DatabaseFile {
+    /// Creates the file's folder if it is not there, and takes the file. Refused if another process
+    /// has it or the folder.
+    pub fn take(path: &Path) -> anyhow::Result<Self> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let name = path.file_name().with_context(|| format!("{} is no file", path.display()))?;
+        let folder_lock = open_lock(folder, "lock")?;
+        let taken = folder_lock.try_lock_shared();
+        check(taken, || format!("the data directory {}", folder.display()))?;
+        let file_lock = open_lock(folder, &format!("{}.lock", name.to_string_lossy()))?;
+        check(file_lock.try_lock(), || format!("the database {}", path.display()))?;
+        Ok(Self { _folder: folder_lock, _file: file_lock })
+    }
+}
+
+/// A file in the folder to be locked. The folder is created if it is not there, for its owner only.
+fn open_lock(folder: &Path, name: &str) -> anyhow::Result<File> {
+    let shown = folder.display();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("the data directory {shown} cannot be created"))?;
+    fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join(name))
+        .with_context(|| format!("the data directory {shown} cannot be written"))
+}
+
+fn check(taken: Result<(), TryLockError>, what: impl Fn() -> String) -> anyhow::Result<()> {
+    match taken {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => bail!("{} is in use by another process", what()),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", what()))
+        }
     }
 }
 

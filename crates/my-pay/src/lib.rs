@@ -2,7 +2,20 @@
 //! the tests both start what is here.
 
 pub mod config;
-pub mod data_dir;
-pub mod demo;
-pub mod open_files;
+pub mod flags;
+
+pub mod account;
+pub mod gateway;
+pub mod money;
 pub mod up;
+
+pub mod admin;
+pub mod demo;
+pub mod migrate;
+
+pub mod data_dir;
+mod database;
+mod edge;
+pub mod open_files;
+mod server;
+pub mod signals;

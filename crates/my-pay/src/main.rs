@@ -1,17 +1,24 @@
 //! The program: flags and subcommands. It decides nothing; it loads the configuration, starts what
 //! the library wires together, and turns errors into one clear line.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use my_pay::{
-    config::{Config, Flags},
-    data_dir, demo, open_files,
+    account::Account,
+    admin,
+    config::Config,
+    demo,
+    flags::{AccountFlags, DatabaseFlags, Flags, GatewayFlags, MigrateFlags, MoneyFlags},
+    gateway::Edge,
+    migrate::{self, Which},
+    money::Money,
+    open_files,
+    signals::Signals,
     up::Up,
 };
 use service::{clock::Clock, telemetry};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Requests are many small allocations on several threads.
 #[global_allocator]
@@ -31,6 +38,20 @@ struct Cli {
 enum Command {
     /// Runs gateway, account service and money service in one process (the default)
     Up(UpArgs),
+    /// Runs a gateway, in front of services that run apart
+    Gateway(GatewayFlags),
+    /// Runs an account service
+    Account(AccountFlags),
+    /// Runs a money service
+    Money(MoneyFlags),
+    /// Brings the schemas of services that run apart up to date
+    Migrate {
+        /// Whose schema
+        #[arg(value_enum, default_value = "all")]
+        which: Which,
+        #[command(flatten)]
+        flags: MigrateFlags,
+    },
     /// Prints the effective configuration, secrets masked
     Config(Flags),
     /// Operator's commands, also while the service runs
@@ -54,12 +75,12 @@ enum AdminCommand {
         /// The account's id
         id: i64,
         #[command(flatten)]
-        flags: Flags,
+        flags: DatabaseFlags,
     },
     /// Checks that the books add up: zero-sum, balances, chains, keys
     Audit {
         #[command(flatten)]
-        flags: Flags,
+        flags: DatabaseFlags,
     },
 }
 
@@ -82,18 +103,20 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             print(&Config::load(&flags)?.to_toml());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Gateway(flags) => runtime()?.block_on(gateway(&flags)),
+        Command::Account(flags) => runtime()?.block_on(account(&flags)),
+        Command::Money(flags) => runtime()?.block_on(money(&flags)),
+        Command::Migrate { which, flags } => {
+            print(&runtime()?.block_on(migrate::migrate(which, &flags))?);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Admin(AdminCommand::EnableAccount { id, flags }) => {
-            let database = data_dir::account_database(&existing_data_dir(&flags)?);
-            let clock = Clock::system();
-            runtime()?.block_on(account::admin::enable_account(&database, id, &clock))?;
+            runtime()?.block_on(admin::enable_account(id, &flags))?;
             print(&format!("account {id} is enabled\n"));
             Ok(ExitCode::SUCCESS)
         }
         Command::Admin(AdminCommand::Audit { flags }) => {
-            let database = data_dir::money_database(&existing_data_dir(&flags)?);
-            anyhow::ensure!(database.is_file(), "there is no database {}", database.display());
-            let report = money::store::sqlite::audit(&database)
-                .with_context(|| format!("{} cannot be audited", database.display()))?;
+            let report = runtime()?.block_on(admin::audit(&flags))?;
             print(&report.to_string());
             Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
@@ -105,21 +128,49 @@ async fn up(args: UpArgs) -> anyhow::Result<ExitCode> {
     if args.demo {
         demo::check_address(config.listen)?;
     }
-    let levels = telemetry::parse_levels(&config.log_levels).map_err(anyhow::Error::msg)?;
-    telemetry::start(config.log_format.into(), levels).map_err(anyhow::Error::msg)?;
-    warn_of_few_files(&config);
-    let mut signals = Signals::listen()?;
+    let signals = prepare(&config)?;
     let up = Up::start(&config, Clock::system()).await?;
     if args.demo {
         print(&demo::prepare(&up, &Clock::system()).await?);
     }
-    signals.next().await;
-    tokio::spawn(async move {
-        signals.next().await;
-        exit_at_once();
-    });
+    signals.wait().await;
     up.shut_down().await?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn account(flags: &AccountFlags) -> anyhow::Result<ExitCode> {
+    let config = Config::load(flags)?;
+    let signals = prepare(&config)?;
+    let account = Account::start(&config, Clock::system()).await?;
+    signals.wait().await;
+    account.shut_down().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn money(flags: &MoneyFlags) -> anyhow::Result<ExitCode> {
+    let config = Config::load(flags)?;
+    let signals = prepare(&config)?;
+    let money = Money::start(&config, Clock::system()).await?;
+    signals.wait().await;
+    money.shut_down().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn gateway(flags: &GatewayFlags) -> anyhow::Result<ExitCode> {
+    let config = Config::load(flags)?;
+    let signals = prepare(&config)?;
+    let gateway = Edge::start(&config, Clock::system()).await?;
+    signals.wait().await;
+    gateway.shut_down().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What every process that serves begins with: logs, files, and ears for signals.
+fn prepare(config: &Config) -> anyhow::Result<Signals> {
+    let levels = telemetry::parse_levels(&config.log_levels).map_err(anyhow::Error::msg)?;
+    telemetry::start(config.log_format.into(), levels).map_err(anyhow::Error::msg)?;
+    warn_of_few_files(config);
+    Ok(Signals::listen()?)
 }
 
 /// Files that the program holds besides connections, generously.
@@ -136,41 +187,6 @@ fn warn_of_few_files(config: &Config) {
             "the system's limit of open files (ulimit -n) is too low for so many connections"
         );
     }
-}
-
-/// SIGTERM, as service managers send it, and SIGINT, as Ctrl-C does.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a second signal asks for exactly this")]
-fn exit_at_once() {
-    eprintln!("my-pay: a second signal; exiting at once");
-    std::process::exit(130);
-}
-
-/// A command beside the service must not create a folder because its name was misspelt.
-fn existing_data_dir(flags: &Flags) -> anyhow::Result<PathBuf> {
-    let path = Config::load(flags)?.data_dir;
-    anyhow::ensure!(path.is_dir(), "there is no data directory {}", path.display());
-    Ok(path)
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

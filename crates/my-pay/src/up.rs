@@ -1,28 +1,30 @@
 //! `my-pay up`: gateway, account service and money service in one process, on embedded SQLite.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use account::AccountService;
 use anyhow::Context;
 use gateway::{Gateway, InProcess, Route};
-use money::MoneyService;
+use money::{Dependencies, MoneyService, store::Database};
 use service::{
     clock::Clock,
     contract::account_feed::AccountFeed,
-    http::server,
+    http::server::Limits,
     shutdown::{self, Trigger},
 };
-use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::{config::Config, data_dir::DataDir};
+use crate::{
+    config::Config,
+    data_dir::DataDir,
+    money::catch_up,
+    server::{Listener, Server},
+};
 
 /// The running product.
 pub struct Up {
-    address: SocketAddr,
+    server: Server,
     account: AccountService,
     money: MoneyService,
-    server: JoinHandle<()>,
-    stop_accepting: Trigger,
     stop_working: Trigger,
     // Held to the end: the databases are closed before another process may take the folder.
     _data_dir: DataDir,
@@ -40,13 +42,9 @@ impl Up {
         clock: Clock,
         further_routes: Vec<Route>,
     ) -> anyhow::Result<Self> {
-        // Taken before the data directory: an occupied port must not leave traces.
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", config.listen))?;
-        let address = listener.local_addr()?;
+        refuse_other_databases(config)?;
+        let listener = Listener::bind(config.listen).await?;
         let data_dir = DataDir::take(&config.data_dir)?;
-        let (stop_accepting, accepting) = shutdown::channel();
         let (stop_working, working) = shutdown::channel();
 
         let accounts = account::SqliteStore::open(&data_dir.account_database())
@@ -57,8 +55,10 @@ impl Up {
 
         let wallets = money::store::sqlite::SqliteStore::open(&data_dir.money_database())
             .context("the money database cannot be opened")?;
-        let money =
-            MoneyService::start(&wallets, config.money.engine(), clock.clone(), feed, working)?;
+        let wallets = Database::Sqlite(wallets);
+        let dependencies = Dependencies { clock: clock.clone(), feed, locks: None };
+        let money = MoneyService::start(&wallets, config.money.engine(), dependencies, working)?;
+        catch_up(&money).await;
 
         let mut routes = vec![
             route("/accounts", InProcess::new(account.router(), Arc::new(account.clone()))),
@@ -68,23 +68,17 @@ impl Up {
         let introspection = Arc::new(account.clone());
         let gateway = Gateway::start(config.gateway(), routes, introspection, clock)
             .map_err(anyhow::Error::msg)?;
-        let server =
-            tokio::spawn(server::serve(listener, gateway, config.server.limits(), accepting));
-        tracing::info!(listen = %address, data.dir = %config.data_dir.display(), "my-pay is up");
-        Ok(Self {
-            address,
-            account,
-            money,
-            server,
-            stop_accepting,
-            stop_working,
-            _data_dir: data_dir,
-        })
+        // Nobody else could answer meanwhile.
+        let limits = Limits { drain_delay: Duration::ZERO, ..config.server.limits() };
+        let server = listener.serve(gateway, limits);
+        let listen = server.address;
+        tracing::info!(%listen, data.dir = %config.data_dir.display(), "my-pay is up");
+        Ok(Self { server, account, money, stop_working, _data_dir: data_dir })
     }
 
     /// Where clients connect to.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address
     }
 
     /// The account service, for work that does not come over HTTP.
@@ -100,8 +94,7 @@ impl Up {
     /// Stops accepting, finishes what is in flight within its bound, and closes the databases.
     pub async fn shut_down(self) -> anyhow::Result<()> {
         tracing::info!("my-pay is stopping");
-        self.stop_accepting.shut_down();
-        self.server.await.context("the HTTP server ended in a panic")?;
+        self.server.stop().await?;
         // The engine goes on until the last request is answered.
         self.stop_working.shut_down();
         self.money.join().await;
@@ -112,4 +105,17 @@ impl Up {
 
 fn route(prefix: &'static str, upstream: InProcess) -> Route {
     Route { prefix, upstream: Arc::new(upstream) }
+}
+
+/// Whoever names a database expects the data there.
+fn refuse_other_databases(config: &Config) -> anyhow::Result<()> {
+    for database in [config.account.database(), config.money.database()] {
+        let service = database.service;
+        anyhow::ensure!(
+            !database.is_given(),
+            "`my-pay up` keeps its data in data_dir: {service}.database_url is for \
+             `my-pay {service}`"
+        );
+    }
+    Ok(())
 }

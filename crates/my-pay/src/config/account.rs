@@ -1,14 +1,54 @@
 //! Settings of the account service.
 
-use std::time::Duration;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use account::{Config, PasswordConfig};
 use serde::Serialize;
+
+use super::{database::DatabaseSettings, secret::Secret};
 
 /// The account service.
 #[derive(Debug, Clone, confique::Config, Serialize)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct AccountConfig {
+    /// Address and port of `my-pay account`, for gateways and money services, not for clients. Port
+    /// 0 takes a free one.
+    #[config(env = "MY_PAY_ACCOUNT_LISTEN", default = "127.0.0.1:8081")]
+    pub listen: SocketAddr,
+
+    /// Where the service keeps its data: `sqlite:PATH` for one instance, or
+    /// `mysql://USER:PASSWORD@HOST:PORT/SCHEMA` (MySQL, MariaDB, TiDB) for any number. TLS:
+    /// `?ssl-mode=required` or `verify-identity`, with `&ssl-ca=FILE`. Unused by
+    /// `my-pay up`, which has its files in `data_dir`.
+    #[config(env = "MY_PAY_ACCOUNT_DATABASE_URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_url: Option<Secret>,
+
+    /// A file that holds that URL, in place of it.
+    #[config(env = "MY_PAY_ACCOUNT_DATABASE_URL_FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_url_file: Option<PathBuf>,
+
+    /// The same database as a user who may change its schema, for migrations; `database_url` if it
+    /// is not given. Serving then needs no such right.
+    #[config(env = "MY_PAY_ACCOUNT_MIGRATION_DATABASE_URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migration_database_url: Option<Secret>,
+
+    /// A file that holds that URL, in place of it.
+    #[config(env = "MY_PAY_ACCOUNT_MIGRATION_DATABASE_URL_FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migration_database_url_file: Option<PathBuf>,
+
+    /// Connections to the database at once. 1 to 1,000.
+    #[config(env = "MY_PAY_ACCOUNT_DATABASE_CONNECTIONS_MAX", default = 16)]
+    pub database_connections_max: usize,
+
+    /// Whether the service brings its schema up to date when it starts. Otherwise it refuses to
+    /// start on an older one, and `my-pay migrate` does it.
+    #[config(env = "MY_PAY_ACCOUNT_MIGRATE_AT_START", default = true)]
+    pub migrate_at_start: bool,
+
     /// How long an access token is valid.
     #[config(env = "MY_PAY_ACCOUNT_ACCESS_TOKEN_LIFETIME_SECONDS", default = 3_600)]
     pub access_token_lifetime_seconds: u64,
@@ -40,6 +80,19 @@ pub struct AccountConfig {
 }
 
 impl AccountConfig {
+    /// The database's settings.
+    pub fn database(&self) -> DatabaseSettings<'_> {
+        DatabaseSettings {
+            service: "account",
+            url: self.database_url.as_ref(),
+            url_file: self.database_url_file.as_deref(),
+            migration_url: self.migration_database_url.as_ref(),
+            migration_url_file: self.migration_database_url_file.as_deref(),
+            connections_max: self.database_connections_max,
+            migrate_at_start: self.migrate_at_start,
+        }
+    }
+
     /// As the service takes them.
     pub fn to_service(&self) -> Config {
         let threads_default = PasswordConfig::default().threads_max;

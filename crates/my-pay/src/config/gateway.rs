@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway::{Config, Rate, RateLimits};
+use gateway::{Config, PoolConfig, Rate, RateLimits};
 use serde::Serialize;
 
 /// The gateway.
@@ -54,6 +54,24 @@ pub struct GatewayConfig {
     #[config(env = "MY_PAY_GATEWAY_INTROSPECTION_TIMEOUT_MS", default = 2_000)]
     pub introspection_timeout_ms: u64,
 
+    /// How long a service that runs apart may be silent before a request that may be repeated is
+    /// given to another of its instances.
+    #[config(env = "MY_PAY_GATEWAY_UPSTREAM_TRY_TIMEOUT_MS", default = 5_000)]
+    pub upstream_try_timeout_ms: u64,
+
+    /// Times that such a request is tried once more. 0 to 10.
+    #[config(env = "MY_PAY_GATEWAY_UPSTREAM_RETRIES_MAX", default = 2)]
+    pub upstream_retries_max: u32,
+
+    /// How often each instance is asked whether it is ready. Much less than
+    /// `server.drain_delay_ms`.
+    #[config(env = "MY_PAY_GATEWAY_UPSTREAM_HEALTH_INTERVAL_MS", default = 1_000)]
+    pub upstream_health_interval_ms: u64,
+
+    /// How long an instance that has become ready takes to get its full share of requests.
+    #[config(env = "MY_PAY_GATEWAY_UPSTREAM_SLOW_START_MS", default = 5_000)]
+    pub upstream_slow_start_ms: u64,
+
     /// Origins whose pages may call the API from a browser (CORS), such as
     /// `https://app.example.com`, or only `*` for all. In the variable, separated by commas.
     #[config(
@@ -80,6 +98,13 @@ impl GatewayConfig {
             introspection_cache_tokens_max: self.introspection_cache_tokens_max,
             introspection_timeout: Duration::from_millis(self.introspection_timeout_ms),
             cors_origins: self.cors_origins.clone(),
+            pool: PoolConfig {
+                try_timeout: Duration::from_millis(self.upstream_try_timeout_ms),
+                retries_max: self.upstream_retries_max,
+                health_interval: Duration::from_millis(self.upstream_health_interval_ms),
+                slow_start: Duration::from_millis(self.upstream_slow_start_ms),
+                ..PoolConfig::default()
+            },
         }
     }
 }

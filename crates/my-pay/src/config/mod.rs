@@ -3,9 +3,14 @@
 //! settings, and the reference in docs/configuration.toml is generated from that documentation.
 
 mod account;
+mod database;
 mod gateway;
+mod identity;
 mod money;
+mod redis;
+mod secret;
 mod server;
+mod upstreams;
 
 use std::{
     net::SocketAddr,
@@ -21,19 +26,31 @@ use serde::{Deserialize, Serialize};
 use service::telemetry::{self, LogFormat};
 
 pub use self::{
-    account::AccountConfig, gateway::GatewayConfig, money::MoneyConfig, server::ServerConfig,
+    account::AccountConfig,
+    database::{DatabaseSettings, DatabaseUrl},
+    gateway::GatewayConfig,
+    identity::IdentityConfig,
+    money::MoneyConfig,
+    redis::RedisConfig,
+    secret::Secret,
+    server::ServerConfig,
+    upstreams::UpstreamsConfig,
 };
+use crate::flags::CommandFlags;
+pub use crate::flags::Flags;
 
-/// The configuration of `my-pay up`. Times carry their unit in their name.
+/// The configuration of my-pay. One file serves every command; each reads what it needs. Times
+/// carry their unit in their name.
 #[derive(Debug, Clone, confique::Config, Serialize)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Config {
-    /// Address and port that clients connect to. Port 0 takes a free one, which the log tells.
+    /// Address and port that clients connect to, of `my-pay up` and `my-pay gateway`. Port 0 takes
+    /// a free one, which the log tells.
     #[config(env = "MY_PAY_LISTEN", default = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Folder of the embedded databases. Created if it is not there, for its owner only. One
-    /// process at a time may use it.
+    /// Folder of the embedded databases of `my-pay up`. Created if it is not there, for its owner
+    /// only. One process at a time may use it.
     #[config(env = "MY_PAY_DATA_DIR", default = "my-pay-data")]
     pub data_dir: PathBuf,
 
@@ -54,6 +71,20 @@ pub struct Config {
     #[config(nested)]
     pub server: ServerConfig,
 
+    /// The signed identity, by which services that run apart know who is calling.
+    #[config(nested)]
+    pub identity: IdentityConfig,
+
+    /// Redis, which instances that run apart share. Everything goes on without it, if less well.
+    /// Unused by `my-pay up`.
+    #[config(nested)]
+    pub redis: RedisConfig,
+
+    /// Where the services are when they run apart: `HOST:PORT` of each instance, in a variable
+    /// separated by commas. Unused by `my-pay up`.
+    #[config(nested)]
+    pub upstreams: UpstreamsConfig,
+
     /// The gateway.
     #[config(nested)]
     pub gateway: GatewayConfig,
@@ -66,6 +97,9 @@ pub struct Config {
     #[config(nested)]
     pub money: MoneyConfig,
 }
+
+/// Settings that are given, before the rest is filled in.
+pub type ConfigLayer = <Config as confique::Config>::Layer;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -87,46 +121,18 @@ pub enum Switch {
     Off,
 }
 
-/// The settings that have a flag.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct Flags {
-    /// Address and port that clients connect to [variable: `MY_PAY_LISTEN`] [default:
-    /// 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
-
-    /// Folder of the embedded databases [variable: `MY_PAY_DATA_DIR`] [default: ./my-pay-data]
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-
-    /// Configuration file, TOML [variable: `MY_PAY_CONFIG`]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-
-    /// How log lines look [variable: `MY_PAY_LOG_FORMAT`] [default: text]
-    #[arg(long, value_name = "FORMAT")]
-    pub log_format: Option<Format>,
-
-    /// Rate limits of the gateway [variable: `MY_PAY_RATE_LIMIT`] [default: on]
-    #[arg(long, value_name = "SWITCH")]
-    pub rate_limit: Option<Switch>,
-}
-
 /// Names the configuration file. It cannot be in the file, so it is not among the settings.
 const CONFIG_VARIABLE: &str = "MY_PAY_CONFIG";
 
 impl Config {
     /// Loads and checks the configuration.
-    pub fn load(flags: &Flags) -> anyhow::Result<Self> {
+    pub fn load(flags: &impl CommandFlags) -> anyhow::Result<Self> {
         refuse_unknown_variables()?;
-        let mut layer = <Self as confique::Config>::Layer::empty();
-        layer.listen = flags.listen;
-        layer.data_dir.clone_from(&flags.data_dir);
-        layer.log_format = flags.log_format;
-        layer.rate_limit = flags.rate_limit;
+        let mut layer = ConfigLayer::empty();
+        flags.apply(&mut layer);
         let mut builder = Self::builder().preloaded(layer).env();
         let named =
-            flags.config.clone().or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
+            flags.file().cloned().or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
         if let Some(path) = named {
             builder = builder.preloaded(read_file(&path)?);
         }
@@ -140,7 +146,11 @@ impl Config {
     fn validate(&self) -> anyhow::Result<()> {
         telemetry::parse_levels(&self.log_levels).map_err(anyhow::Error::msg)?;
         self.server.validate().map_err(anyhow::Error::msg)?;
+        self.upstreams.validate().map_err(anyhow::Error::msg)?;
         self.money.validate().map_err(anyhow::Error::msg)?;
+        for database in [self.account.database(), self.money.database()] {
+            database.validate().map_err(anyhow::Error::msg)?;
+        }
         self.gateway().validate().map_err(|found| {
             anyhow::anyhow!("in the section `gateway`: {}", found.replace('\n', "; "))
         })?;
@@ -153,8 +163,8 @@ impl Config {
         self.gateway.to_gateway(self.rate_limit == Switch::On)
     }
 
-    /// The effective configuration, as a file that would give it. There are no secrets in it yet; a
-    /// setting that is one must be masked here.
+    /// The effective configuration, as a file that would give it but for its secrets, which are
+    /// masked.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every setting has a TOML form")
     }
@@ -197,7 +207,7 @@ fn collect_variables(meta: &Meta, names: &mut Vec<&'static str>) {
 }
 
 /// Reads the file here rather than in the library, whose errors draw pictures over several lines.
-fn read_file(path: &Path) -> anyhow::Result<<Config as confique::Config>::Layer> {
+fn read_file(path: &Path) -> anyhow::Result<ConfigLayer> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("the configuration file {shown} cannot be read"))?;

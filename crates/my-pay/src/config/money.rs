@@ -1,12 +1,62 @@
 //! Settings of the money service.
 
-use money::EngineConfig;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use money::{EngineConfig, locks::redis::LockTimes};
 use serde::Serialize;
+
+use super::{database::DatabaseSettings, secret::Secret};
 
 /// The money service.
 #[derive(Debug, Clone, confique::Config, Serialize)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct MoneyConfig {
+    /// Address and port of `my-pay money`, for gateways, not for clients. Port
+    /// 0 takes a free one.
+    #[config(env = "MY_PAY_MONEY_LISTEN", default = "127.0.0.1:8082")]
+    pub listen: SocketAddr,
+
+    /// Where the service keeps its data: `sqlite:PATH` for one instance, or
+    /// `mysql://USER:PASSWORD@HOST:PORT/SCHEMA` (MySQL, MariaDB, TiDB) for any number. TLS:
+    /// `?ssl-mode=required` or `verify-identity`, with `&ssl-ca=FILE`. Unused by
+    /// `my-pay up`, which has its files in `data_dir`.
+    #[config(env = "MY_PAY_MONEY_DATABASE_URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_url: Option<Secret>,
+
+    /// A file that holds that URL, in place of it.
+    #[config(env = "MY_PAY_MONEY_DATABASE_URL_FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_url_file: Option<PathBuf>,
+
+    /// The same database as a user who may change its schema, for migrations; `database_url` if it
+    /// is not given. Serving then needs no such right.
+    #[config(env = "MY_PAY_MONEY_MIGRATION_DATABASE_URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migration_database_url: Option<Secret>,
+
+    /// A file that holds that URL, in place of it.
+    #[config(env = "MY_PAY_MONEY_MIGRATION_DATABASE_URL_FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migration_database_url_file: Option<PathBuf>,
+
+    /// Connections to the database at once, beside one a lane. 1 to 1,000.
+    #[config(env = "MY_PAY_MONEY_DATABASE_CONNECTIONS_MAX", default = 16)]
+    pub database_connections_max: usize,
+
+    /// Whether the service brings its schema up to date when it starts. Otherwise it refuses to
+    /// start on an older one, and `my-pay migrate` does it.
+    #[config(env = "MY_PAY_MONEY_MIGRATE_AT_START", default = true)]
+    pub migrate_at_start: bool,
+
+    /// Writers at once, each with a connection of its own. SQLite has one. 1 to 64.
+    #[config(env = "MY_PAY_MONEY_LANES", default = 4)]
+    pub lanes: usize,
+
+    /// How long a lock on wallets in Redis outlives an instance that fell silent. 500 to 60,000.
+    #[config(env = "MY_PAY_MONEY_LOCK_EXPIRY_MS", default = 5_000)]
+    pub lock_expiry_ms: u64,
+
     /// Requests that may wait for the engine; more are answered 503 at once. 1 to 1,000,000.
     #[config(env = "MY_PAY_MONEY_QUEUE_JOBS_MAX", default = 16_384)]
     pub queue_jobs_max: usize,
@@ -24,7 +74,31 @@ impl MoneyConfig {
         if !(1..=4_096).contains(&self.batch_jobs_max) {
             return Err("money.batch_jobs_max must be from 1 to 4096".to_owned());
         }
+        if !(1..=64).contains(&self.lanes) {
+            return Err("money.lanes must be from 1 to 64".to_owned());
+        }
+        if !(500..=60_000).contains(&self.lock_expiry_ms) {
+            return Err("money.lock_expiry_ms must be from 500 to 60000".to_owned());
+        }
         Ok(())
+    }
+
+    /// The database's settings.
+    pub fn database(&self) -> DatabaseSettings<'_> {
+        DatabaseSettings {
+            service: "money",
+            url: self.database_url.as_ref(),
+            url_file: self.database_url_file.as_deref(),
+            migration_url: self.migration_database_url.as_ref(),
+            migration_url_file: self.migration_database_url_file.as_deref(),
+            connections_max: self.database_connections_max,
+            migrate_at_start: self.migrate_at_start,
+        }
+    }
+
+    /// The times of locks in Redis.
+    pub fn lock_times(&self) -> LockTimes {
+        LockTimes { expiry: Duration::from_millis(self.lock_expiry_ms), ..LockTimes::default() }
     }
 
     /// As the engine takes them.

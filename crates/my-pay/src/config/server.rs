@@ -17,7 +17,13 @@ pub struct ServerConfig {
     #[config(env = "MY_PAY_SERVER_HEAD_TIMEOUT_MS", default = 30_000)]
     pub head_timeout_ms: u64,
 
-    /// How long requests in flight may take after the signal to stop.
+    /// How long a service that runs apart goes on serving after the signal to stop, while it says
+    /// that it is not ready, so that nobody sends it requests any more when it closes. Longer than
+    /// the gateway's interval of health checks. At most an hour; `my-pay up` does not wait.
+    #[config(env = "MY_PAY_SERVER_DRAIN_DELAY_MS", default = 3_000)]
+    pub drain_delay_ms: u64,
+
+    /// How long requests in flight may take after that.
     #[config(env = "MY_PAY_SERVER_DRAIN_TIMEOUT_MS", default = 10_000)]
     pub drain_timeout_ms: u64,
 }
@@ -37,6 +43,9 @@ impl ServerConfig {
                 return Err(format!("server.{name} must be from 1 to {HOUR_MS}"));
             }
         }
+        if self.drain_delay_ms > HOUR_MS {
+            return Err(format!("server.drain_delay_ms must be at most {HOUR_MS}"));
+        }
         Ok(())
     }
 
@@ -45,6 +54,7 @@ impl ServerConfig {
         Limits {
             connections_max: self.connections_max,
             head_timeout: Duration::from_millis(self.head_timeout_ms),
+            drain_delay: Duration::from_millis(self.drain_delay_ms),
             drain_timeout: Duration::from_millis(self.drain_timeout_ms),
         }
     }

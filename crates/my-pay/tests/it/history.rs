@@ -50,10 +50,10 @@ async fn each_side_has_its_own_line() {
         }
     "#]]);
     ann.deposit(100).await;
-    product.advance(Duration::from_mins(1));
+    product.let_pass(Duration::from_mins(1));
     let sent = json!({"receiverWalletId": bob.wallet_id, "amount": 30, "summary": "lunch"});
     let transfer = ann.move_money("transfers", "t", &sent).await;
-    product.advance(Duration::from_mins(1));
+    product.let_pass(Duration::from_mins(1));
     let withdrawn = ann.move_money("withdrawals", "w", &json!({"amount": 70})).await;
     assert_eq!(withdrawn.status, 201);
     let seen_by_ann = history(&ann, "").await;

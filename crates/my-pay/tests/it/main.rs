@@ -5,12 +5,15 @@
 mod support;
 
 mod accounts;
+mod apart;
 mod auths;
 mod bad_input;
 mod concurrency;
 mod crash;
 mod docs_page;
+mod documented;
 mod edge;
+mod faults;
 mod history;
 mod idempotency;
 mod limits;

@@ -150,7 +150,7 @@ async fn an_operator_lifts_a_suspension_while_the_product_runs() {
     let sent = send_until(&bob, &ann, "422 receiver_wallet_frozen").await;
 
     let database = account_database(&product.data_dir());
-    let enabled = enable_account(&database, ann.account_id, &product.clock).await.unwrap();
+    let enabled = enable_account(&database, ann.account_id, product.clock()).await.unwrap();
     assert_eq!(enabled.id, ann.account_id);
     // Money follows, as it did before.
     eventually(SOON, async || {
@@ -175,9 +175,9 @@ async fn an_operator_lifts_a_suspension_while_the_product_runs() {
     assert_eq!(i64::try_from(lines.len()).unwrap(), 2 + sent);
     assert_eq!(send_one(&ann, &bob).await.status, 201);
 
-    let again = enable_account(&database, ann.account_id, &product.clock).await;
+    let again = enable_account(&database, ann.account_id, product.clock()).await;
     assert!(matches!(again, Err(EnableError::AlreadyActive(id)) if id == ann.account_id));
-    let unknown = enable_account(&database, 99_999, &product.clock).await;
+    let unknown = enable_account(&database, 99_999, product.clock()).await;
     assert!(matches!(unknown, Err(EnableError::Unknown(99_999))));
     product.stop().await;
 }
@@ -197,7 +197,7 @@ async fn a_closed_account_is_closed_for_good() {
     let taken = product.client.post("/accounts/v1/accounts").json(&body).send().await;
     assert_eq!(taken.brief(), "409 email_taken");
     let database = account_database(&product.data_dir());
-    let enabled = enable_account(&database, ann.account_id, &product.clock).await;
+    let enabled = enable_account(&database, ann.account_id, product.clock()).await;
     assert!(matches!(enabled, Err(EnableError::Closed(id)) if id == ann.account_id));
 
     let sent = send_until(&bob, &ann, "422 receiver_wallet_closed").await;

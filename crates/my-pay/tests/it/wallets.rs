@@ -72,7 +72,7 @@ async fn an_account_has_one_wallet_a_currency() {
 async fn a_wallet_shows_what_moved() {
     let product = Product::start().await;
     let ann = product.person("Ann").await.with_wallet().await;
-    product.advance(Duration::from_mins(1));
+    product.let_pass(Duration::from_mins(1));
     ann.deposit(3_000).await;
     let path = format!("{WALLETS}/{}", ann.wallet_id);
     ann.get(&path).send().await.check(&expect![[r#"

@@ -7,10 +7,7 @@ use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::support::{
-    Client, Person, Response,
-    person::unique,
-    process::{PATIENCE, Program},
-    random::Random,
+    Call, Client, Person, Response, person::unique, process::PATIENCE, random::Random,
 };
 
 const PEOPLE: usize = 20;
@@ -56,10 +53,10 @@ pub struct Load {
 
 impl People {
     /// Registers everybody, opens and funds their wallets, and returns how.
-    pub async fn register(program: &Program) -> (Self, Memory) {
+    pub async fn register(client: &Client) -> (Self, Memory) {
         let mut people = Vec::new();
         for n in 0..PEOPLE {
-            people.push(Person::register(program.client(), &format!("P{n}")).await);
+            people.push(Person::register(client.clone(), &format!("P{n}")).await);
         }
         for person in &mut people {
             *person = person.clone().with_wallet().await;
@@ -86,15 +83,18 @@ impl People {
         &self,
         asked: &Asked,
     ) -> Result<(Outcome, bool), Box<dyn std::error::Error + Send + Sync>> {
-        let call = self.0[asked.who].post(asked.path).key(&asked.key).json(&asked.body);
-        let answer = tokio::time::timeout(PATIENCE, call.try_send()).await;
+        let answer = tokio::time::timeout(PATIENCE, self.call(asked).try_send()).await;
         let answer = answer.expect("an answer or a broken connection comes in time")?;
-        let replayed = answer.header("idempotency-replayed") == "true";
-        Ok((Outcome::of(&answer), replayed))
+        Ok((Outcome::of(&answer), is_replay(&answer)))
+    }
+
+    /// The request, to be sent.
+    pub fn call(&self, asked: &Asked) -> Call {
+        self.0[asked.who].post(asked.path).key(&asked.key).json(&asked.body)
     }
 
     /// The transfer that an unanswered request had made before it was interrupted, if it had.
-    async fn find(&self, asked: &Asked) -> Option<String> {
+    pub async fn find(&self, asked: &Asked) -> Option<String> {
         let path = format!("/money/v1/transfers?idempotencyKey={}", asked.key);
         let found = self.0[asked.who].get(&path).send().await;
         match found.status {
@@ -173,7 +173,7 @@ impl People {
     }
 
     /// Mostly transfers, to anybody else, of amounts that the sender may not have.
-    fn think_of(&self, random: &mut Random) -> Asked {
+    pub fn think_of(&self, random: &mut Random) -> Asked {
         let mut below = |end: usize| usize::try_from(random.below(end as u64)).unwrap();
         let who = below(PEOPLE);
         let receiver = &self.0[(who + 1 + below(PEOPLE - 1)) % PEOPLE];
@@ -217,13 +217,20 @@ impl Outcome {
     /// Every answer is one of these two: nothing else may happen to a well-formed request, also
     /// while the program ends.
     fn of(answer: &Response) -> Self {
+        Self::read(answer).unwrap_or_else(|| {
+            panic!("neither made nor rejected: {} {}", answer.status, answer.body);
+        })
+    }
+
+    /// The outcome, if the answer tells one.
+    pub fn read(answer: &Response) -> Option<Self> {
         let text = |name: &str| answer.body[name].as_str().unwrap_or_default().to_owned();
         match (answer.status, answer.code()) {
-            (201, _) => Self::Completed(answer.body.clone()),
+            (201, _) => Some(Self::Completed(answer.body.clone())),
             (422, "insufficient_balance") => {
-                Self::Failed { id: text("transferId"), code: text("code") }
+                Some(Self::Failed { id: text("transferId"), code: text("code") })
             }
-            _ => panic!("neither made nor rejected: {} {}", answer.status, answer.body),
+            _ => None,
         }
     }
 
@@ -234,4 +241,9 @@ impl Outcome {
             Self::Failed { id, .. } => id,
         }
     }
+}
+
+/// Whether a request was answered as it had been before.
+pub fn is_replay(answer: &Response) -> bool {
+    answer.header("idempotency-replayed") == "true"
 }

@@ -1,7 +1,7 @@
 //! Kill -9 under load, again and again: nothing that was answered is lost, nothing happens twice,
 //! and what was not answered is completed by asking again.
 
-mod load;
+pub mod load;
 mod signals;
 
 use std::{collections::HashSet, time::Duration};
@@ -73,7 +73,7 @@ async fn nothing_is_lost_and_nothing_happens_twice() {
     let mut command = Program::command(folder.path());
     command.env("MY_PAY_LOG_LEVELS", "info,my_pay_gateway::access=warn");
     let mut program = Program::start(&mut command);
-    let (mut people, funding) = People::register(&program).await;
+    let (mut people, funding) = People::register(&program.client()).await;
     let mut books = Books::default();
     let mut already_made = 0;
     for (asked, outcome) in funding.answered {

@@ -69,7 +69,7 @@ async fn sigterm_under_load_finishes_what_is_in_flight() {
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random::new();
     let program = Program::start(&mut Program::command(folder.path()));
-    let (people, funding) = People::register(&program).await;
+    let (people, funding) = People::register(&program.client()).await;
     let load = people.start_load(64, &mut random);
     load.wait_for_answers(500).await;
     let signalled = Instant::now();

@@ -41,7 +41,16 @@ fn the_effective_configuration_is_a_file_that_gives_it_again() {
         [server]
         connections_max = 10000
         head_timeout_ms = 30000
+        drain_delay_ms = 3000
         drain_timeout_ms = 10000
+
+        [identity]
+
+        [redis]
+
+        [upstreams]
+        account = []
+        money = []
 
         [gateway]
         body_bytes_max = 65536
@@ -55,9 +64,16 @@ fn the_effective_configuration_is_a_file_that_gives_it_again() {
         introspection_cache_life_ms = 5000
         introspection_cache_tokens_max = 100000
         introspection_timeout_ms = 2000
+        upstream_try_timeout_ms = 5000
+        upstream_retries_max = 2
+        upstream_health_interval_ms = 1000
+        upstream_slow_start_ms = 5000
         cors_origins = []
 
         [account]
+        listen = "127.0.0.1:8081"
+        database_connections_max = 16
+        migrate_at_start = true
         access_token_lifetime_seconds = 3600
         refresh_token_lifetime_seconds = 2592000
         sessions_max = 100
@@ -66,6 +82,11 @@ fn the_effective_configuration_is_a_file_that_gives_it_again() {
         password_waiting_max = 64
 
         [money]
+        listen = "127.0.0.1:8082"
+        database_connections_max = 16
+        migrate_at_start = true
+        lanes = 4
+        lock_expiry_ms = 5000
         queue_jobs_max = 16384
         batch_jobs_max = 1024
     "#]]
@@ -160,17 +181,17 @@ fn bad_files_are_refused() {
     expect![[r#"
         "lisen = \"127.0.0.1:1\""
         my-pay: file.toml, line 1: unknown field `lisen`, expected one of `listen`,
-            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `gateway`,
-            `account`, `money`
+            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `identity`,
+            `redis`, `upstreams`, `gateway`, `account`, `money`
 
         "\n[server]\nconections_max = 1"
         my-pay: file.toml, line 3: unknown field `conections_max`, expected one of
-            `connections_max`, `head_timeout_ms`, `drain_timeout_ms`
+            `connections_max`, `head_timeout_ms`, `drain_delay_ms`, `drain_timeout_ms`
 
         "[sever]\nconnections_max = 1"
         my-pay: file.toml, line 1: unknown field `sever`, expected one of `listen`,
-            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `gateway`,
-            `account`, `money`
+            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `identity`,
+            `redis`, `upstreams`, `gateway`, `account`, `money`
 
         "[server]\nconnections_max = \"many\""
         my-pay: file.toml, line 2: invalid type: string "many", expected usize

@@ -5,6 +5,7 @@ mod admin;
 mod config;
 mod demo;
 mod log;
+mod requirements;
 mod start;
 
 use std::process::Command;

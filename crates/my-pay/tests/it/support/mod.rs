@@ -1,7 +1,10 @@
 //! A product to test: the whole of `my-pay up` on a free port, with its data in a temporary folder,
-//! a clock that the test holds, and passwords hashed at the least cost.
+//! a clock that the test holds, and passwords hashed at the least cost; or the services apart, which
+//! another test has started, of which only the gateway's address is known.
 
+pub mod apart;
 pub mod client;
+pub mod cluster;
 pub mod person;
 pub mod process;
 pub mod random;
@@ -18,26 +21,41 @@ use service::clock::{Clock, Timestamp};
 use tempfile::TempDir;
 
 pub use self::{
-    client::{Client, Response},
+    client::{Call, Client, Response},
     person::Person,
 };
 
-/// The running product, its clock, and its folder.
+/// The running product.
 pub struct Product {
-    up: Up,
-    pub clock: Clock,
-    pub folder: TempDir,
+    /// None if the product is somebody else's, apart.
+    own: Option<Own>,
     pub client: Client,
+}
+
+/// A product of the test's own, its clock, and its folder.
+struct Own {
+    up: Up,
+    clock: Clock,
+    folder: TempDir,
 }
 
 impl Product {
     /// Without rate limits, which have tests of their own.
     pub async fn start() -> Self {
-        Self::start_with(|_| {}).await
+        match apart::gateway() {
+            Some(address) => {
+                // Others use the same product: everybody has email addresses of their own.
+                let number = u64::from(std::process::id()) << 32 | person::unique();
+                let client = Client::new(address).with_emails_below(number);
+                Self { own: None, client }
+            }
+            None => Self::start_with(|_| {}).await,
+        }
     }
 
     /// With other settings.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        assert_eq!(apart::gateway(), None, "what runs already has its settings");
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::load(&Flags::default()).unwrap();
         config.listen = "127.0.0.1:0".parse().unwrap();
@@ -50,7 +68,11 @@ impl Product {
         let clock = Clock::held(Timestamp::from_micros(1_800_000_000_000_000));
         let up = Up::start(&config, clock.clone()).await.unwrap();
         let client = Client::new(up.address());
-        Self { up, clock, folder, client }
+        Self { own: Some(Own { up, clock, folder }), client }
+    }
+
+    fn own(&self) -> &Own {
+        self.own.as_ref().expect("only tests listed in apart.rs ask this of their own product")
     }
 
     /// Somebody with an account, logged in.
@@ -60,23 +82,36 @@ impl Product {
 
     /// Moves the clock.
     pub fn advance(&self, by: Duration) {
-        self.clock.advance(by);
+        self.own().clock.advance(by);
+    }
+
+    /// Lets this much time pass, where it only makes times in answers differ.
+    pub fn let_pass(&self, by: Duration) {
+        if let Some(own) = &self.own {
+            own.clock.advance(by);
+        }
+    }
+
+    /// The clock that the test holds.
+    pub fn clock(&self) -> &Clock {
+        &self.own().clock
     }
 
     /// The services themselves, for calls that do not pass the gateway.
     pub fn up(&self) -> &Up {
-        &self.up
+        &self.own().up
     }
 
     /// The data directory.
     pub fn data_dir(&self) -> std::path::PathBuf {
-        self.folder.path().join("data")
+        self.own().folder.path().join("data")
     }
 
-    /// Stops the product and audits its books.
+    /// Stops the product and audits its books. Whoever started it apart does both in the end.
     pub async fn stop(self) {
-        let database = self.data_dir().join("money.db");
-        self.up.shut_down().await.unwrap();
+        let Some(own) = self.own else { return };
+        let database = own.folder.path().join("data/money.db");
+        own.up.shut_down().await.unwrap();
         let report = money::store::sqlite::audit(&database).unwrap();
         assert!(report.is_clean(), "{report}");
     }
@@ -87,6 +122,24 @@ pub async fn eventually(patience: Duration, mut is_so: impl AsyncFnMut() -> bool
     let deadline = tokio::time::Instant::now() + patience;
     while !is_so().await {
         assert!(tokio::time::Instant::now() < deadline, "it was not so within {patience:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// How soon a revoked token must be refused: at once in one process, everywhere within a second
+/// apart.
+fn revocation_patience() -> Duration {
+    apart::gateway().map_or(Duration::ZERO, |_| Duration::from_secs(1))
+}
+
+/// Asks until the token is refused, if it is in time, and returns the last answer.
+pub async fn until_revoked(call: impl Fn() -> Call) -> Response {
+    let deadline = tokio::time::Instant::now() + revocation_patience();
+    loop {
+        let answer = call().send().await;
+        if answer.status == 401 || tokio::time::Instant::now() >= deadline {
+            return answer;
+        }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

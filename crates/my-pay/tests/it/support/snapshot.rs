@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use expect_test::Expect;
 
-use super::client::Response;
+use super::{apart, client::Response};
 
 /// The headers that belong to what was answered, and not to its transport.
 const HEADERS: [&str; 7] = [
@@ -30,6 +30,10 @@ impl Response {
         }
         if !self.body.is_null() {
             writeln!(text, "{:#}", self.body).unwrap();
+        }
+        if apart::gateway().is_some() {
+            assert_eq!(without_numbers(&redact(&text)), without_numbers(expected.data()));
+            return;
         }
         expected.assert_eq(&redact(&text));
     }
@@ -78,6 +82,35 @@ fn redact(text: &str) -> String {
         rest = &rest[length..];
     }
     redacted
+}
+
+/// What is left to compare where others use the same product, by the clock of the day: ids and times
+/// are taken out, and so is the indentation of the snapshot in its test.
+fn without_numbers(text: &str) -> String {
+    text.trim().lines().map(|line| without_number(line.trim()) + "\n").collect()
+}
+
+fn without_number(line: &str) -> String {
+    let (name, value) = line.split_once(": ").unwrap_or((line, ""));
+    let bare = name.trim_matches('"');
+    let value_is = |test: fn(char) -> bool| value.trim_end_matches(',').chars().all(test);
+    if value.is_empty() {
+        return line.to_owned();
+    }
+    if bare.ends_with("At") && value.starts_with('"') {
+        format!("{name}: <time>")
+    } else if (bare == "id" || bare.ends_with("Id")) && value_is(|c| c.is_ascii_digit()) {
+        format!("{name}: <id>")
+    } else if matches!(bare, "location" | "instance") {
+        let parts: Vec<_> = value.split('/').map(without_id).collect();
+        format!("{name}: {}", parts.join("/"))
+    } else {
+        line.to_owned()
+    }
+}
+
+fn without_id(part: &str) -> &str {
+    if !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()) { "<id>" } else { part }
 }
 
 fn is_uuid(text: &str) -> bool {

@@ -1,0 +1,67 @@
+//! `my-pay account`: the account service as a process of its own.
+
+use std::sync::Arc;
+
+use account::AccountService;
+use service::{
+    clock::Clock,
+    contract::{
+        identity::Party, internal, introspection::Introspection as _, revocations::Publisher,
+    },
+    http::health::Readiness,
+};
+
+use crate::{
+    config::Config,
+    data_dir::DatabaseFile,
+    database::{Opened, open_account},
+    edge,
+    server::{Listener, Server},
+};
+
+/// The running service.
+pub struct Account {
+    server: Server,
+    /// Tells gateways what was revoked, if there is Redis.
+    publisher: Option<Publisher>,
+    // Held to the end: nobody else may open the file before.
+    _file: Option<DatabaseFile>,
+}
+
+impl Account {
+    /// Starts it; when it returns, gateways are answered.
+    pub async fn start(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        let keys = config.identity.keys()?;
+        let redis_url = edge::redis_url(config)?;
+        let has_redis = redis_url.is_some();
+        let listener = Listener::bind(config.account.listen).await?;
+        let Opened { store, file } = open_account(&config.account.database()).await?;
+        let account = AccountService::new(store, config.account.to_service(), clock.clone())?;
+        let service = Arc::new(account.clone());
+        let mut readiness: Vec<Arc<dyn Readiness>> = vec![service.clone()];
+        let mut publisher = None;
+        if let Some(url) = &redis_url {
+            readiness.push(edge::redis_readiness(&edge::redis(url, &clock)));
+            let revocations = account.revocations();
+            let started = Publisher::start(url.client()?, keys.clone(), revocations, clock.clone());
+            publisher = Some(started);
+        }
+        let verifier = edge::verifier(&keys, Party::Account, &clock);
+        let router = edge::guarded(account.router(), "/accounts", verifier.clone(), readiness);
+        let router = internal::routes(service.clone(), service, verifier).fallback_service(router);
+        let server = listener.serve(router, config.server.limits());
+        edge::announce("account service", server.address, has_redis);
+        Ok(Self { server, publisher, _file: file })
+    }
+
+    /// Lets gateways notice, stops accepting, and finishes what is in flight.
+    pub async fn shut_down(self) -> anyhow::Result<()> {
+        tracing::info!("the account service is stopping");
+        self.server.stop().await?;
+        if let Some(publisher) = self.publisher {
+            publisher.stop().await;
+        }
+        tracing::info!("the account service has stopped");
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! `my-pay admin`: what an operator does from a process of its own, also while services run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use money::store::audit::AuditReport;
+use service::clock::Clock;
+
+use crate::{
+    config::{Config, DatabaseSettings, DatabaseUrl},
+    data_dir::{account_database, money_database},
+    database::mysql_database,
+    flags::{DatabaseFlags, Owner},
+};
+
+/// Lifts the suspension of an account.
+pub async fn enable_account(id: i64, flags: &DatabaseFlags) -> anyhow::Result<()> {
+    let config = Config::load(&(Owner::Account, flags))?;
+    let clock = Clock::system();
+    match place(flags, &config.account.database(), &config.data_dir, account_database)? {
+        DatabaseUrl::Sqlite(path) => {
+            account::admin::enable_account(&path, id, &clock).await?;
+        }
+        DatabaseUrl::Mysql(url) => {
+            let database = mysql_database("account", &url, 1)?;
+            let store = account::store::mysql::MySqlStore::new(database);
+            account::admin::enable_account_in(&store, id, &clock).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the books add up.
+pub async fn audit(flags: &DatabaseFlags) -> anyhow::Result<AuditReport> {
+    let config = Config::load(&(Owner::Money, flags))?;
+    match place(flags, &config.money.database(), &config.data_dir, money_database)? {
+        DatabaseUrl::Sqlite(path) => {
+            anyhow::ensure!(path.is_file(), "there is no database {}", path.display());
+            money::store::sqlite::audit(&path)
+                .with_context(|| format!("{} cannot be audited", path.display()))
+        }
+        DatabaseUrl::Mysql(url) => {
+            let database = mysql_database("money", &url, 1)?;
+            let report = money::store::mysql::audit(&database).await;
+            database.close().await;
+            report.context("the money database cannot be audited")
+        }
+    }
+}
+
+/// The database that is named, or the one in the data directory, which must be there: a command
+/// beside the service must not create a folder because its name was misspelt.
+fn place(
+    flags: &DatabaseFlags,
+    settings: &DatabaseSettings<'_>,
+    data_dir: &Path,
+    file: fn(&Path) -> PathBuf,
+) -> anyhow::Result<DatabaseUrl> {
+    if flags.data_dir.is_none() && settings.is_given() {
+        return settings.url();
+    }
+    anyhow::ensure!(data_dir.is_dir(), "there is no data directory {}", data_dir.display());
+    Ok(DatabaseUrl::Sqlite(file(data_dir)))
+}

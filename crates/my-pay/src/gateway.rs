@@ -1,0 +1,101 @@
+//! `my-pay gateway`: the edge as a process of its own, in front of services that run apart.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use gateway::{Gateway, Metrics, Pool, PoolConfig, PooledService, RateLimitMetrics, Route};
+use service::{
+    clock::Clock,
+    contract::{
+        identity::{Party, Signer},
+        internal::AccountClient,
+        revocations::Subscriber,
+    },
+};
+
+use crate::{
+    config::Config,
+    edge,
+    server::{Listener, Server},
+};
+
+/// Where a POST with the same `Idempotency-Key` moves money once, however often it arrives.
+const KEYED_PATHS: [&str; 3] =
+    ["/money/v1/deposits", "/money/v1/withdrawals", "/money/v1/transfers"];
+
+/// The running gateway.
+pub struct Edge {
+    server: Server,
+}
+
+impl Edge {
+    /// Starts it; when it returns, clients are answered.
+    pub async fn start(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        let accounts = config.upstreams.account()?;
+        let moneys = config.upstreams.money()?;
+        let keys = config.identity.keys()?;
+        let redis_url = edge::redis_url(config)?;
+        let has_redis = redis_url.is_some();
+        let listener = Listener::bind(config.listen).await?;
+        let signer = Signer::new(keys.clone(), Party::Gateway, clock.clone());
+        let subscriber = match &redis_url {
+            None => None,
+            Some(url) => {
+                Some(Subscriber::start(url.client()?, keys, accounts.len(), clock.clone()))
+            }
+        };
+        let introspection = AccountClient::new(accounts, signer.clone(), subscriber, clock.clone())
+            .context("upstreams.account")?;
+        let settings = config.gateway();
+        let pools = Pools { config: &settings.pool, signer, clock: &clock };
+        let routes = vec![
+            pools.route("/accounts", "account", Party::Account, accounts, &[])?,
+            pools.route("/money", "money", Party::Money, moneys, &KEYED_PATHS)?,
+        ];
+        let gateway = Gateway::start_shared(
+            settings,
+            routes,
+            Arc::new(introspection),
+            clock.clone(),
+            redis_url.map(|url| edge::redis(&url, &clock)),
+            RateLimitMetrics::default(),
+        )
+        .map_err(anyhow::Error::msg)?;
+        let server = listener.serve(gateway, config.server.limits());
+        edge::announce("gateway", server.address, has_redis);
+        Ok(Self { server })
+    }
+
+    /// Lets balancers notice, stops accepting, and finishes what is in flight.
+    pub async fn shut_down(self) -> anyhow::Result<()> {
+        tracing::info!("the gateway is stopping");
+        self.server.stop().await?;
+        tracing::info!("the gateway has stopped");
+        Ok(())
+    }
+}
+
+/// What the pools of all services have in common.
+struct Pools<'a> {
+    config: &'a PoolConfig,
+    signer: Signer,
+    clock: &'a Clock,
+}
+
+impl Pools<'_> {
+    fn route(
+        &self,
+        prefix: &'static str,
+        name: &'static str,
+        audience: Party,
+        addresses: &[String],
+        keyed_paths: &'static [&'static str],
+    ) -> anyhow::Result<Route> {
+        let service = PooledService { name, audience, addresses: addresses.to_vec(), keyed_paths };
+        let signer = Some(self.signer.clone());
+        let metrics = Metrics::default();
+        let pool = Pool::start(service, self.config, signer, self.clock.clone(), &metrics)
+            .map_err(anyhow::Error::msg)?;
+        Ok(Route { prefix, upstream: Arc::new(pool) })
+    }
+}

@@ -1,0 +1,90 @@
+//! `my-pay money`: the money service as a process of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use money::{
+    Dependencies, MoneyService,
+    locks::{WalletLocks, metrics::LockMetrics, redis::RedisLocks},
+};
+use service::{
+    clock::Clock,
+    contract::{
+        identity::{Party, Signer},
+        internal::AccountClient,
+    },
+    shutdown::{self, Trigger},
+};
+
+use crate::{
+    config::Config,
+    data_dir::DatabaseFile,
+    database::{Opened, open_money},
+    edge,
+    server::{Listener, Server},
+};
+
+/// How long a start waits for the account feed. Without an account service no client gets as far as
+/// money anyway.
+const CATCH_UP_MAX: Duration = Duration::from_secs(5);
+
+/// The running service.
+pub struct Money {
+    server: Server,
+    service: MoneyService,
+    stop_working: Trigger,
+    // Held to the end: nobody else may open the file before.
+    _file: Option<DatabaseFile>,
+}
+
+impl Money {
+    /// Starts it; when it returns, gateways are answered.
+    pub async fn start(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        let keys = config.identity.keys()?;
+        let redis_url = edge::redis_url(config)?;
+        let has_redis = redis_url.is_some();
+        let accounts = config.upstreams.account()?;
+        let signer = Signer::new(keys.clone(), Party::Money, clock.clone());
+        let feed = Arc::new(AccountClient::new(accounts, signer, None, clock.clone())?);
+        let listener = Listener::bind(config.money.listen).await?;
+        let Opened { store, file } = open_money(&config.money).await?;
+        let redis = redis_url.map(|url| edge::redis(&url, &clock));
+        let mut locks: Option<Arc<dyn WalletLocks>> = None;
+        if let Some(redis) = &redis {
+            let times = config.money.lock_times();
+            let taken = RedisLocks::new(redis.clone(), times, LockMetrics::default())
+                .context("there is no randomness for the name of this instance")?;
+            locks = Some(Arc::new(taken));
+        }
+        let (stop_working, working) = shutdown::channel();
+        let dependencies = Dependencies { clock: clock.clone(), feed, locks };
+        let money = MoneyService::start(&store, config.money.engine(), dependencies, working)?;
+        catch_up(&money).await;
+        let mut readiness = vec![money.readiness()];
+        readiness.extend(redis.as_ref().map(edge::redis_readiness));
+        let verifier = edge::verifier(&keys, Party::Money, &clock);
+        let router = edge::guarded(money.router(), "/money", verifier, readiness);
+        let server = listener.serve(router, config.server.limits());
+        edge::announce("money service", server.address, has_redis);
+        Ok(Self { server, service: money, stop_working, _file: file })
+    }
+
+    /// Lets gateways notice, stops accepting, finishes what is in flight, and closes the database.
+    pub async fn shut_down(self) -> anyhow::Result<()> {
+        tracing::info!("the money service is stopping");
+        self.server.stop().await?;
+        // The engine goes on until the last request is answered.
+        self.stop_working.shut_down();
+        self.service.join().await;
+        tracing::info!("the money service has stopped");
+        Ok(())
+    }
+}
+
+/// Before it serves, money must know who was suspended while it was away.
+pub(crate) async fn catch_up(money: &MoneyService) {
+    if tokio::time::timeout(CATCH_UP_MAX, money.caught_up()).await.is_err() {
+        let waited_ms = CATCH_UP_MAX.as_millis();
+        tracing::warn!(waited_ms, "money is served before the account feed has answered");
+    }
+}

@@ -1,0 +1,58 @@
+//! The listener of a command, from the start to the end of its process.
+
+use std::{convert::Infallible, net::SocketAddr};
+
+use anyhow::Context;
+use axum::{body::Body, extract::Request, response::Response};
+use service::{
+    http::server::{self, Limits},
+    shutdown::{self, Trigger},
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tower::Service;
+
+/// A listener that does not accept yet.
+pub(crate) struct Listener {
+    listener: TcpListener,
+    /// Where clients will connect to.
+    pub(crate) address: SocketAddr,
+}
+
+/// A running server.
+pub(crate) struct Server {
+    /// Where clients connect to.
+    pub(crate) address: SocketAddr,
+    task: JoinHandle<()>,
+    stop: Trigger,
+}
+
+impl Listener {
+    /// Takes the port, before anything else is touched: an occupied one must leave no traces.
+    pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// Serves from now on.
+    pub(crate) fn serve<S>(self, service: S, limits: Limits) -> Server
+    where
+        S: Service<Request<Body>, Response = Response, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+    {
+        let (stop, stopping) = shutdown::channel();
+        let task = tokio::spawn(server::serve(self.listener, service, limits, stopping));
+        Server { address: self.address, task, stop }
+    }
+}
+
+impl Server {
+    /// Lets others notice, stops accepting, and finishes what is in flight, within its bounds.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.stop.shut_down();
+        self.task.await.context("the HTTP server ended in a panic")
+    }
+}

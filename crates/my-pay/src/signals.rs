@@ -1,0 +1,42 @@
+//! The signals by which a process is told to end: SIGTERM, as service managers send it, and SIGINT,
+//! as Ctrl-C does.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Both, from when it was made.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on the process is not ended by them, but told.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the first; a second one ends the process at once.
+    pub async fn wait(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            self.next().await;
+            exit_at_once();
+        });
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a second signal asks for exactly this")]
+fn exit_at_once() {
+    eprintln!("my-pay: a second signal; exiting at once");
+    std::process::exit(130);
+}

@@ -1,0 +1,12 @@
+//! How a test finds out that it is to use a product that another test has started, apart.
+
+use std::net::SocketAddr;
+
+/// Names the address of that product's gateway.
+pub const GATEWAY_VARIABLE: &str = "APART_GATEWAY";
+
+/// That address, if there is such a product.
+pub fn gateway() -> Option<SocketAddr> {
+    let address = std::env::var_os(GATEWAY_VARIABLE)?;
+    Some(address.to_str().unwrap().parse().unwrap())
+}
