@@ -2,10 +2,12 @@
 //! authenticated echo through the same gateway in the same run, and what memory that takes.
 
 mod client;
+mod compare;
 mod idle;
 mod load;
 mod report;
 mod serve;
+mod store;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -36,6 +38,8 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// The money engine on MariaDB beside the classic way: one transaction a transfer
+    Compare(compare::Settings),
     /// How soon the program answers after its start, and what memory it holds when idle
     Idle,
 }
@@ -71,6 +75,7 @@ fn main() -> anyhow::Result<()> {
         .context("the async runtime cannot be started")?;
     match cli.command {
         Some(Command::Serve { dir, settings }) => runtime.block_on(serve::serve(&dir, &settings)),
+        Some(Command::Compare(settings)) => runtime.block_on(compare::measure(&settings)),
         Some(Command::Idle) => runtime.block_on(idle::measure()),
         None => runtime.block_on(measure(&cli.load)),
     }
