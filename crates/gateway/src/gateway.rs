@@ -40,6 +40,7 @@ use crate::{
     config::Config,
     cors,
     health::Health,
+    metrics::Metrics,
     request::{
         authenticate::{Credentials, read_credentials, take_credentials},
         body, headers,
@@ -75,6 +76,17 @@ struct Findings {
     caller: Option<Caller>,
 }
 
+/// What a gateway has in common with others, and with whoever watches it.
+#[derive(Default)]
+pub struct Shared {
+    /// Where rate limits are counted for all gateways; each counts its own without it.
+    pub redis: Option<Redis>,
+    /// What rate limiting counts.
+    pub rate_limits: RateLimitMetrics,
+    /// What everything else counts.
+    pub metrics: Metrics,
+}
+
 impl Gateway {
     /// Starts a gateway inside a tokio runtime. The error has one line for each bad setting or
     /// route.
@@ -84,19 +96,19 @@ impl Gateway {
         introspection: Arc<dyn Introspection>,
         clock: Clock,
     ) -> Result<Self, String> {
-        let metrics = RateLimitMetrics::default();
-        Self::start_shared(config, routes, introspection, clock, None, metrics)
+        let shared = Shared::default();
+        Self::start_shared(config, routes, introspection, clock, shared)
     }
 
-    /// Starts a gateway that shares its rate limits with all gateways on this Redis.
+    /// Starts a gateway that shares its rate limits with all gateways on a Redis.
     pub fn start_shared(
         config: Config,
         routes: Vec<Route>,
         introspection: Arc<dyn Introspection>,
         clock: Clock,
-        redis: Option<Redis>,
-        metrics: RateLimitMetrics,
+        shared: Shared,
     ) -> Result<Self, String> {
+        let Shared { redis, rate_limits, metrics } = shared;
         config.validate()?;
         let routes = Routes::new(routes)?;
         let mut background = JoinSet::new();
@@ -105,10 +117,10 @@ impl Gateway {
             &config,
             introspection,
             clock.clone(),
-            crate::metrics::IntrospectionMetrics::default(),
+            metrics.introspection,
         ));
         background.spawn(Arc::clone(&identities).listen(revocations));
-        let rate_limiters = RateLimiters::new(config.rate_limits, &clock, redis, metrics);
+        let rate_limiters = RateLimiters::new(config.rate_limits, &clock, redis, rate_limits);
         let rate_limiters = Arc::new(rate_limiters);
         if !rate_limiters.are_off() {
             let rate_limiters = Arc::clone(&rate_limiters);

@@ -17,7 +17,7 @@ mod access_log;
 mod cors;
 
 pub use config::{Config, Rate, RateLimits};
-pub use gateway::Gateway;
+pub use gateway::{Gateway, Shared};
 pub use metrics::Metrics;
 pub use request::rate_limit::RateLimitMetrics;
 pub use routes::Route;

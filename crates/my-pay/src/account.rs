@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use account::AccountService;
+use prometheus_client::registry::Registry;
 use service::{
     clock::Clock,
     contract::{
@@ -15,13 +16,15 @@ use crate::{
     config::Config,
     data_dir::DatabaseFile,
     database::{Opened, open_account},
-    edge,
+    edge, operations,
     server::{Listener, Server},
 };
 
 /// The running service.
 pub struct Account {
     server: Server,
+    // Metrics are served to the end of the process.
+    _operations: Option<Server>,
     /// Tells gateways what was revoked, if there is Redis.
     publisher: Option<Publisher>,
     // Held to the end: nobody else may open the file before.
@@ -36,22 +39,27 @@ impl Account {
         let has_redis = redis_url.is_some();
         let listener = Listener::bind(config.account.listen).await?;
         let Opened { store, file } = open_account(&config.account.database()).await?;
+        let mut registry = Registry::default();
+        store.register_metrics(&mut registry);
         let account = AccountService::new(store, config.account.to_service(), clock.clone())?;
         let service = Arc::new(account.clone());
         let mut readiness: Vec<Arc<dyn Readiness>> = vec![service.clone()];
         let mut publisher = None;
         if let Some(url) = &redis_url {
-            readiness.push(edge::redis_readiness(&edge::redis(url, &clock)));
+            let redis = edge::redis(url, &clock);
+            redis.metrics().register(&mut registry);
+            readiness.push(edge::redis_readiness(&redis));
             let revocations = account.revocations();
             let started = Publisher::start(url.client()?, keys.clone(), revocations, clock.clone());
             publisher = Some(started);
         }
+        let operations = operations::serve(config, registry).await?;
         let verifier = edge::verifier(&keys, Party::Account, &clock);
         let router = edge::guarded(account.router(), "/accounts", verifier.clone(), readiness);
         let router = internal::routes(service.clone(), service, verifier).fallback_service(router);
         let server = listener.serve(router, config.server.limits());
         edge::announce("account service", server.address, has_redis);
-        Ok(Self { server, publisher, _file: file })
+        Ok(Self { server, _operations: operations, publisher, _file: file })
     }
 
     /// Lets gateways notice, stops accepting, and finishes what is in flight.

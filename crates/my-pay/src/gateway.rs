@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use gateway::{Gateway, Metrics, Pool, PoolConfig, PooledService, RateLimitMetrics, Route};
+use gateway::{Gateway, Metrics, Pool, PoolConfig, PooledService, Route, Shared};
+use prometheus_client::registry::Registry;
 use service::{
     clock::Clock,
     contract::{
@@ -15,7 +16,7 @@ use service::{
 
 use crate::{
     config::Config,
-    edge,
+    edge, operations,
     server::{Listener, Server},
 };
 
@@ -26,6 +27,8 @@ const KEYED_PATHS: [&str; 3] =
 /// The running gateway.
 pub struct Edge {
     server: Server,
+    // Metrics are served to the end of the process.
+    _operations: Option<Server>,
 }
 
 impl Edge {
@@ -47,23 +50,27 @@ impl Edge {
         let introspection = AccountClient::new(accounts, signer.clone(), subscriber, clock.clone())
             .context("upstreams.account")?;
         let settings = config.gateway();
-        let pools = Pools { config: &settings.pool, signer, clock: &clock };
+        let mut registry = Registry::default();
+        let shared =
+            Shared { redis: redis_url.map(|url| edge::redis(&url, &clock)), ..Shared::default() };
+        shared.metrics.register(&mut registry);
+        shared.rate_limits.register(&mut registry);
+        if let Some(redis) = &shared.redis {
+            redis.metrics().register(&mut registry);
+        }
+        let metrics = shared.metrics.clone();
+        let pools = Pools { config: &settings.pool, signer, clock: &clock, metrics };
         let routes = vec![
             pools.route("/accounts", "account", Party::Account, accounts, &[])?,
             pools.route("/money", "money", Party::Money, moneys, &KEYED_PATHS)?,
         ];
-        let gateway = Gateway::start_shared(
-            settings,
-            routes,
-            Arc::new(introspection),
-            clock.clone(),
-            redis_url.map(|url| edge::redis(&url, &clock)),
-            RateLimitMetrics::default(),
-        )
-        .map_err(anyhow::Error::msg)?;
+        let gateway =
+            Gateway::start_shared(settings, routes, Arc::new(introspection), clock.clone(), shared)
+                .map_err(anyhow::Error::msg)?;
+        let operations = operations::serve(config, registry).await?;
         let server = listener.serve(gateway, config.server.limits());
         edge::announce("gateway", server.address, has_redis);
-        Ok(Self { server })
+        Ok(Self { server, _operations: operations })
     }
 
     /// Lets balancers notice, stops accepting, and finishes what is in flight.
@@ -80,6 +87,7 @@ struct Pools<'a> {
     config: &'a PoolConfig,
     signer: Signer,
     clock: &'a Clock,
+    metrics: Metrics,
 }
 
 impl Pools<'_> {
@@ -93,8 +101,8 @@ impl Pools<'_> {
     ) -> anyhow::Result<Route> {
         let service = PooledService { name, audience, addresses: addresses.to_vec(), keyed_paths };
         let signer = Some(self.signer.clone());
-        let metrics = Metrics::default();
-        let pool = Pool::start(service, self.config, signer, self.clock.clone(), &metrics)
+        let clock = self.clock.clone();
+        let pool = Pool::start(service, self.config, signer, clock, &self.metrics)
             .map_err(anyhow::Error::msg)?;
         Ok(Route { prefix, upstream: Arc::new(pool) })
     }

@@ -17,5 +17,6 @@ pub mod data_dir;
 mod database;
 mod edge;
 pub mod open_files;
+mod operations;
 mod server;
 pub mod signals;

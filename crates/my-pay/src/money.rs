@@ -7,6 +7,7 @@ use money::{
     Dependencies, MoneyService,
     locks::{WalletLocks, metrics::LockMetrics, redis::RedisLocks},
 };
+use prometheus_client::registry::Registry;
 use service::{
     clock::Clock,
     contract::{
@@ -20,7 +21,7 @@ use crate::{
     config::Config,
     data_dir::DatabaseFile,
     database::{Opened, open_money},
-    edge,
+    edge, operations,
     server::{Listener, Server},
 };
 
@@ -31,6 +32,8 @@ const CATCH_UP_MAX: Duration = Duration::from_secs(5);
 /// The running service.
 pub struct Money {
     server: Server,
+    // Metrics are served to the end of the process.
+    _operations: Option<Server>,
     service: MoneyService,
     stop_working: Trigger,
     // Held to the end: nobody else may open the file before.
@@ -48,11 +51,15 @@ impl Money {
         let feed = Arc::new(AccountClient::new(accounts, signer, None, clock.clone())?);
         let listener = Listener::bind(config.money.listen).await?;
         let Opened { store, file } = open_money(&config.money).await?;
+        let mut registry = Registry::default();
         let redis = redis_url.map(|url| edge::redis(&url, &clock));
         let mut locks: Option<Arc<dyn WalletLocks>> = None;
         if let Some(redis) = &redis {
             let times = config.money.lock_times();
-            let taken = RedisLocks::new(redis.clone(), times, LockMetrics::default())
+            let metrics = LockMetrics::default();
+            metrics.register(&mut registry);
+            redis.metrics().register(&mut registry);
+            let taken = RedisLocks::new(redis.clone(), times, metrics)
                 .context("there is no randomness for the name of this instance")?;
             locks = Some(Arc::new(taken));
         }
@@ -60,13 +67,15 @@ impl Money {
         let dependencies = Dependencies { clock: clock.clone(), feed, locks };
         let money = MoneyService::start(&store, config.money.engine(), dependencies, working)?;
         catch_up(&money).await;
+        money.register_metrics(&mut registry);
+        let operations = operations::serve(config, registry).await?;
         let mut readiness = vec![money.readiness()];
         readiness.extend(redis.as_ref().map(edge::redis_readiness));
         let verifier = edge::verifier(&keys, Party::Money, &clock);
         let router = edge::guarded(money.router(), "/money", verifier, readiness);
         let server = listener.serve(router, config.server.limits());
         edge::announce("money service", server.address, has_redis);
-        Ok(Self { server, service: money, stop_working, _file: file })
+        Ok(Self { server, _operations: operations, service: money, stop_working, _file: file })
     }
 
     /// Lets gateways notice, stops accepting, finishes what is in flight, and closes the database.

@@ -1,15 +1,15 @@
 //! `my-pay up`: gateway, account service and money service in one process, on embedded SQLite.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use account::AccountService;
 use anyhow::Context;
-use gateway::{Gateway, InProcess, Route};
+use gateway::{Gateway, InProcess, Route, Shared};
 use money::{Dependencies, MoneyService, store::Database};
+use prometheus_client::registry::Registry;
 use service::{
     clock::Clock,
     contract::account_feed::AccountFeed,
-    http::server::Limits,
     shutdown::{self, Trigger},
 };
 
@@ -17,12 +17,15 @@ use crate::{
     config::Config,
     data_dir::DataDir,
     money::catch_up,
+    operations,
     server::{Listener, Server},
 };
 
 /// The running product.
 pub struct Up {
     server: Server,
+    // Metrics are served to the end of the process.
+    _operations: Option<Server>,
     account: AccountService,
     money: MoneyService,
     stop_working: Trigger,
@@ -66,14 +69,26 @@ impl Up {
         ];
         routes.extend(further_routes);
         let introspection = Arc::new(account.clone());
-        let gateway = Gateway::start(config.gateway(), routes, introspection, clock)
+        let shared = Shared::default();
+        let mut registry = Registry::default();
+        shared.metrics.register(&mut registry);
+        money.register_metrics(&mut registry);
+        let operations = operations::serve(config, registry).await?;
+        let gateway = Gateway::start_shared(config.gateway(), routes, introspection, clock, shared)
             .map_err(anyhow::Error::msg)?;
         // Nobody else could answer meanwhile.
-        let limits = Limits { drain_delay: Duration::ZERO, ..config.server.limits() };
+        let limits = config.server.limits_at_once();
         let server = listener.serve(gateway, limits);
         let listen = server.address;
         tracing::info!(%listen, data.dir = %config.data_dir.display(), "my-pay is up");
-        Ok(Self { server, account, money, stop_working, _data_dir: data_dir })
+        Ok(Self {
+            server,
+            _operations: operations,
+            account,
+            money,
+            stop_working,
+            _data_dir: data_dir,
+        })
     }
 
     /// Where clients connect to.

@@ -6,6 +6,7 @@ mod dialect;
 mod manifest;
 mod rust;
 mod source;
+mod sql;
 mod text;
 
 use std::{fs, io::ErrorKind, path::Path, process::Command};
@@ -37,6 +38,7 @@ const RULES: &[Rule] = &[
     rust::unwrap_outside_tests,
     rust::sql_outside_store,
     dialect::portable_sql,
+    sql::banned_in_mysql,
     manifest::crate_edges,
 ];
 

@@ -119,7 +119,7 @@ pub(crate) fn sql_outside_store(path: &str, text: &str) -> Vec<Finding> {
 
 /// The first line of the tests in a file. By our layout they come last; a module of tests that
 /// lives in a file of its own is only named, and starts nothing here.
-fn tests_start(code: &str) -> usize {
+pub(super) fn tests_start(code: &str) -> usize {
     let following = code.lines().skip(1).map(str::trim).chain([""]);
     numbered(code)
         .zip(following)
@@ -130,7 +130,7 @@ fn tests_start(code: &str) -> usize {
         .map_or(usize::MAX, |((line, _), _)| line)
 }
 
-fn is_statement(text: &str) -> bool {
+pub(super) fn is_statement(text: &str) -> bool {
     // A literal may open with an escaped newline.
     let text = text.replace("\\n", " ").replace('\\', " ");
     let mut words = text.split_whitespace();

@@ -7,6 +7,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod tests;
 
+use prometheus_client::registry::Registry;
 use service::{
     BoxFuture,
     clock::Timestamp,
@@ -241,4 +242,7 @@ pub trait Store: Send + Sync {
 
     /// Shows that the database can be read and written.
     fn ping(&self) -> Outcome<'_, ()>;
+
+    /// Makes the store's metrics readable, if it has any.
+    fn register_metrics(&self, _registry: &mut Registry) {}
 }

@@ -1,6 +1,6 @@
 //! Settings of the HTTP server.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use serde::Serialize;
 use service::http::server::Limits;
@@ -9,6 +9,11 @@ use service::http::server::Limits;
 #[derive(Debug, Clone, confique::Config, Serialize)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct ServerConfig {
+    /// Address and port of `/metrics`, which Prometheus reads.
+    /// Must not be reachable for clients. Not served unless it is given.
+    #[config(env = "MY_PAY_SERVER_OPERATIONS_LISTEN")]
+    pub operations_listen: Option<SocketAddr>,
+
     /// Connections at once; more wait to be accepted. 1 to 1,000,000.
     #[config(env = "MY_PAY_SERVER_CONNECTIONS_MAX", default = 10_000)]
     pub connections_max: usize,
@@ -47,6 +52,11 @@ impl ServerConfig {
             return Err(format!("server.drain_delay_ms must be at most {HOUR_MS}"));
         }
         Ok(())
+    }
+
+    /// The same for a server that nobody is sent to by a gateway: it stops at once.
+    pub fn limits_at_once(&self) -> Limits {
+        Limits { drain_delay: Duration::ZERO, ..self.limits() }
     }
 
     /// As the server takes them.

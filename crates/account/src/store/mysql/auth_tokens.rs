@@ -16,8 +16,8 @@ use crate::{
 /// enough that no login notices.
 const PURGED_MAX: usize = 2;
 
-/// Dead rows that are looked at for it. Logins at the same time take different ones, or each would wait
-/// for the other's rows.
+/// Dead rows that are looked at for it. Logins at the same time take different ones, or each would
+/// wait for the other's rows.
 const PURGEABLE_MAX: usize = 64;
 
 /// The live end of a session.

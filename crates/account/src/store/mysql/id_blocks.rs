@@ -16,8 +16,8 @@ pub(super) async fn reserve(conn: &mut Conn, name: &str, count: u32) -> Result<i
     Ok(next - i64::from(count))
 }
 
-/// Reads a row that every healthy database has, and asks for a write of a row that none has: a server
-/// that takes no writes refuses it, and no other waits for it.
+/// Reads a row that every healthy database has, and asks for a write of a row that none has: a
+/// server that takes no writes refuses it, and nobody waits for it.
 pub(super) async fn probe(conn: &mut Conn) -> Result<()> {
     let found: Option<i64> =
         conn.query_first("SELECT next_value FROM id_blocks WHERE name = 'accounts'").await?;

@@ -36,11 +36,6 @@ impl MySqlStore {
     pub fn new(database: Database) -> Self {
         Self { database, metrics: Metrics::default() }
     }
-
-    /// Makes the store's metrics readable.
-    pub fn register_metrics(&self, registry: &mut Registry) {
-        self.metrics.register(registry);
-    }
 }
 
 /// Brings the schema up to date. Several instances may do this at once.
@@ -161,6 +156,10 @@ impl Store for MySqlStore {
 
     fn ping(&self) -> Outcome<'_, ()> {
         Box::pin(self.read(async |conn| id_blocks::probe(conn).await))
+    }
+
+    fn register_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
     }
 }
 

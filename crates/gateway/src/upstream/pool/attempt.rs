@@ -1,6 +1,7 @@
-//! One try: a request to one address, and what became of it. Answers are read whole, within a bound:
-//! a service that dies in the middle of one is noticed while there is still a choice, a client never
-//! gets half an answer, and the time limit covers all of it. Our services' answers are small.
+//! One try: a request to one address, and what became of it. Answers are read whole, within a
+//! bound: a service that dies in the middle of one is noticed while there is still a choice, a
+//! client never gets half an answer, and the time limit covers all of it. Our services' answers are
+//! small.
 
 use std::{error::Error, io};
 

@@ -59,7 +59,7 @@ impl Default for PoolConfig {
 /// Longest time that can be set. Longer ones are mistakes, such as milliseconds for seconds.
 const TIME_MAX: Duration = Duration::from_hours(1);
 
-/// A pool of one answer in memory a try: more tries than this multiply an outage.
+/// More tries than this are a mistake: each may take the whole timeout of one try.
 const RETRIES_MAX: u32 = 10;
 
 impl PoolConfig {

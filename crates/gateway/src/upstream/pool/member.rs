@@ -170,24 +170,28 @@ impl Member {
     /// is one too many in a row.
     pub(super) fn failed(&self, is_refused: bool, why: &str) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        if is_refused || failures >= self.config.failures_max {
+        if is_refused {
+            // No pause: asking again costs nobody anything, and it may be back in a moment.
             self.open(why);
+        } else if failures >= self.config.failures_max && self.open(why) {
+            self.opened.notify_one();
         }
     }
 
-    /// Opens the circuit: no request goes there until it has said that it is ready.
-    pub(super) fn open(&self, why: &str) {
+    /// Opens the circuit: no request goes there until it has said that it is ready. Tells whether
+    /// it was not open before.
+    pub(super) fn open(&self, why: &str) -> bool {
         let before = self.standing.swap(Standing::Out as u8, Ordering::AcqRel);
         self.show(Standing::Out, OPEN);
         if before == Standing::Out as u8 {
-            return;
+            return false;
         }
         self.openings.fetch_add(1, Ordering::AcqRel);
         self.metrics.upstream_circuit_openings.get_or_create(&self.labels).inc();
         self.forget_connections();
-        self.opened.notify_one();
         let upstream = self.labels.upstream;
         tracing::warn!(upstream, address = %self.address, why, "an address is left out");
+        true
     }
 
     /// How many times the circuit has opened, for [`Member::become_ready`].
@@ -195,7 +199,8 @@ impl Member {
         self.openings.load(Ordering::Acquire)
     }
 
-    /// Waits until the circuit opens, which it may have done before.
+    /// Waits until requests have opened the circuit by waiting in vain, which they may have done
+    /// before.
     pub(super) async fn opened(&self) {
         self.opened.notified().await;
     }
@@ -214,7 +219,8 @@ impl Member {
         self.ready_since.store(micros(self.clock.monotonic()).max(1), Ordering::Relaxed);
         self.standing.store(Standing::Ready as u8, Ordering::Release);
         self.show(Standing::Ready, CLOSED);
-        tracing::info!(upstream = self.labels.upstream, address = %self.address, "an address is ready");
+        let upstream = self.labels.upstream;
+        tracing::info!(upstream, address = %self.address, "an address is ready");
     }
 
     /// It answers, and says that it is not ready; or it did not answer for the first time.

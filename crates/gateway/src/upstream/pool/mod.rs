@@ -1,5 +1,6 @@
-//! A service at several addresses, over HTTP/1.1. A request goes to one of the ready addresses; what
-//! fails there is tried at another one, as far as that is safe and does not multiply an outage.
+//! A service at several addresses, over HTTP/1.1. A request goes to one of the ready addresses;
+//! what fails there is tried at another one, as far as that is safe and does not multiply an
+//! outage.
 
 mod config;
 mod membership;

@@ -89,9 +89,8 @@ fn hold_row(mariadb: &MariaDb, wallet_id: i64) -> Process {
 
 /// Whether somebody waits for a row.
 fn is_waited_for(mariadb: &MariaDb) -> bool {
-    let waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx \
-         WHERE trx_state = 'LOCK WAIT'";
-    mariadb.execute(waiting).trim() != "0"
+    let waits = mariadb.execute("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'");
+    waits.trim().split('\t').next_back() != Some("0")
 }
 
 /// Frozen in the middle of a batch, for certain: when it begins to wait for a row. It gets the row

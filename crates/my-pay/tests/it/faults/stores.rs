@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use testing::MariaDb;
 
 use super::{Scene, until};
+use crate::support::{cluster::Cluster, eventually, process::PATIENCE};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_database_loses_nothing() {
@@ -33,17 +34,34 @@ async fn without_redis_money_moves_on() {
         assert!(took < Duration::from_secs(10), "{what}: {took:?}");
     };
     outcomes("at first").await;
+    all_say(&scene.cluster, "answers since").await;
     scene.cluster.redis.stop();
     outcomes("Redis is frozen").await;
+    all_say(&scene.cluster, "going on without").await;
     scene.cluster.redis.resume();
+    all_say(&scene.cluster, "answers since").await;
     outcomes("Redis is back").await;
     scene.cluster.redis.flush_all();
     outcomes("Redis has forgotten everything").await;
     scene.cluster.redis.kill();
     outcomes("Redis is dead").await;
+    all_say(&scene.cluster, "going on without").await;
     scene.cluster.redis.restart();
+    all_say(&scene.cluster, "answers since").await;
     outcomes("Redis is a new one").await;
     scene.end(load).await;
+}
+
+/// Waits until every money service, ready all the time, says this about Redis.
+async fn all_say(cluster: &Cluster, what: &str) {
+    for money in &cluster.moneys {
+        eventually(PATIENCE, async || {
+            let answer = money.client().get("/readyz").exchange().await.unwrap();
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            answer.body["checks"].to_string().contains(what)
+        })
+        .await;
+    }
 }
 
 /// Fewer than the services want: three money services have four lanes each.

@@ -186,7 +186,8 @@ fn bad_files_are_refused() {
 
         "\n[server]\nconections_max = 1"
         my-pay: file.toml, line 3: unknown field `conections_max`, expected one of
-            `connections_max`, `head_timeout_ms`, `drain_delay_ms`, `drain_timeout_ms`
+            `operations_listen`, `connections_max`, `head_timeout_ms`, `drain_delay_ms`,
+            `drain_timeout_ms`
 
         "[sever]\nconnections_max = 1"
         my-pay: file.toml, line 1: unknown field `sever`, expected one of `listen`,

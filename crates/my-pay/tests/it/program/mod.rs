@@ -5,6 +5,7 @@ mod admin;
 mod config;
 mod demo;
 mod log;
+mod metrics;
 mod requirements;
 mod start;
 

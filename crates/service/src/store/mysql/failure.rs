@@ -37,8 +37,8 @@ impl Failure {
     }
 }
 
-/// The kind of an error. Numbers are the servers' error codes: those of MySQL are shared by all, 4025
-/// is MariaDB's, and those from 8002 on are TiDB's.
+/// The kind of an error. Numbers are the servers' error codes: those of MySQL are shared by all,
+/// 1020 and 4025 mean this in MariaDB, and those from 8002 on are TiDB's.
 pub fn failure(error: &Error) -> Failure {
     match error {
         Error::Server(ServerError { code, .. }) => match code {
@@ -51,8 +51,8 @@ pub fn failure(error: &Error) -> Failure {
             1053 | 1158..=1161 | 1290 | 1317 | 1836 | 1927 | 3169 | 4031 => Failure::Disconnected,
             _ => Failure::Other,
         },
-        Error::Io(_) => Failure::Disconnected,
-        Error::Driver(
+        Error::Io(_)
+        | Error::Driver(
             DriverError::ConnectionClosed
             | DriverError::PoolDisconnected
             | DriverError::PacketOutOfOrder,

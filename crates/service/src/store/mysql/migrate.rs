@@ -1,5 +1,5 @@
-//! Migrations. A statement that defines a table commits by itself and cannot be rolled back, so what
-//! was begun and what was done is recorded statement by statement, and a crash costs nothing.
+//! Migrations. A statement that defines a table commits by itself and cannot be rolled back, so
+//! what was begun and what was done is recorded statement by statement, and a crash costs nothing.
 
 use std::{cmp::Ordering, time::Duration};
 
@@ -27,8 +27,8 @@ pub(super) const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
 /// The servers' code for a table that is not there.
 const NO_SUCH_TABLE: u16 = 1146;
 
-/// What the servers say of a definition that was made already: a table, a column, an index or a rule
-/// is there, or what is to be dropped is gone.
+/// What the servers say of a definition that was made already: a table, a column, an index or a
+/// rule is there, or what is to be dropped is gone.
 const MADE_ALREADY: &[u16] = &[1050, 1051, 1060, 1061, 1091, 1826, 3822];
 
 pub(super) async fn migrate(conn: &mut Conn, migrations: Migrations) -> Result<(), Error> {

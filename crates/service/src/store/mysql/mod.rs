@@ -1,5 +1,5 @@
-//! MySQL, MariaDB or TiDB as the services use it: one form of URL, the same session settings on every
-//! connection, a bounded pool, and migrations that several instances may run at once.
+//! MySQL, MariaDB or TiDB as the services use it: one form of URL, the same session settings on
+//! every connection, a bounded pool, and migrations that several instances may run at once.
 
 mod failure;
 mod migrate;
@@ -18,8 +18,8 @@ pub use self::{
     url::UrlError,
 };
 
-/// The newest schema is the number of migrations. Each runs once, in order, and is never edited. It is
-/// a file of statements, each of which ends with a semicolon at the end of a line.
+/// The newest schema is the number of migrations. Each runs once, in order, and is never edited. It
+/// is a file of statements, each of which ends with a semicolon at the end of a line.
 pub type Migrations = &'static [&'static str];
 
 /// Why the database did not do what it was asked.
@@ -101,7 +101,7 @@ impl Database {
     pub async fn migrate(&self, migrations: Migrations) -> Result<(), Error> {
         let mut conn = self.dedicated(migrate::TIMEOUT).await?;
         let migrated = timeout(migrate::TIMEOUT, migrate::migrate(&mut conn, migrations)).await;
-        // Whatever was begun ends with the connection, and what it locked is free before this returns.
+        // Whatever was begun ends with the connection, and what was locked is free after this.
         let _ended = timeout(CONNECT_TIMEOUT, conn.disconnect()).await;
         migrated.map_err(|_| Error::TimedOut)?
     }

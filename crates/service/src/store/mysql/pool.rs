@@ -193,7 +193,7 @@ async fn is_alive(conn: &mut Conn) -> bool {
     matches!(timeout(PING_TIMEOUT, conn.ping()).await, Ok(Ok(())))
 }
 
-/// Ends a connection beside its former user. Without a runtime the socket is closed, which does too.
+/// Ends a connection beside its former user. Without a runtime its socket is closed at once.
 fn end(conn: Conn) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(timeout(GOODBYE_TIMEOUT, conn.disconnect()));

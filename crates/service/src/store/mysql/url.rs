@@ -72,8 +72,8 @@ impl<'a> Encryption<'a> {
         Ok(all)
     }
 
-    /// There is no mode that verifies the authority and not the name: the library's switch for it has
-    /// no effect with the TLS library it uses. `ssl-name` says which name to expect instead.
+    /// There is no mode that verifies the authority and not the name: the library's switch for it
+    /// has no effect with the TLS library it uses. `ssl-name` says which name to expect instead.
     fn options(self) -> Result<Option<SslOpts>, UrlError> {
         let mode = self.mode.unwrap_or("disabled");
         if mode != "verify-identity" && (self.authority.is_some() || self.name.is_some()) {

@@ -54,37 +54,33 @@ async fn a_frozen_database_costs_bounded_time_and_changes_nothing() {
     store.close_account(10_001, NOW).await.unwrap().unwrap();
 }
 
-/// Starts a transaction that takes the feed's row, and then asks for the account's row once the store
-/// waits for it the other way round. It has changed more, so the store's is rolled back.
-async fn meet(database: Database, server: &MariaDb, id: i64) {
-    let mut other = database.connection().await.unwrap();
-    other.query_drop("START TRANSACTION").await.unwrap();
-    other.query_drop("INSERT INTO weight SELECT seq FROM seq_1_to_1000").await.unwrap();
-    other
-        .query_drop("UPDATE id_blocks SET next_value = next_value WHERE name = 'account_changes'")
-        .await
-        .unwrap();
-    let waiting =
-        "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
-    while server.execute(waiting) == "0\n" {
-        tokio::task::yield_now().await;
-    }
-    let lock = format!("SELECT id FROM accounts WHERE id = {id} FOR UPDATE");
-    other.query_drop(lock).await.unwrap();
-    other.query_drop("ROLLBACK").await.unwrap();
-    other.release();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deadlock_is_tried_again_and_counted() {
     let server = MariaDb::start();
     let store = store(&server, "account").await;
     store.insert_account(account(10_001, "a@example.com")).await.unwrap().unwrap();
     server.execute("CREATE TABLE account.weight (x BIGINT NOT NULL)");
-    let (closed, ()) = tokio::join!(
-        store.close_account(10_001, NOW),
-        meet(store.database.clone(), &server, 10_001)
-    );
+
+    // Another transaction takes the feed's row, and asks for the account's row when the store waits
+    // the other way round. It has changed more, so the store's is rolled back.
+    let mut other = store.database.connection().await.unwrap();
+    for statement in [
+        "START TRANSACTION",
+        "INSERT INTO weight SELECT seq FROM seq_1_to_1000",
+        "UPDATE id_blocks SET next_value = next_value + 1 WHERE name = 'account_changes'",
+    ] {
+        other.query_drop(statement).await.unwrap();
+    }
+    let closing = store.clone();
+    let closed = tokio::spawn(async move { closing.close_account(10_001, NOW).await });
+    let waiting =
+        "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+    while server.execute(waiting) == "0\n" {
+        tokio::task::yield_now().await;
+    }
+    other.query_drop("SELECT id FROM accounts WHERE id = 10001 FOR UPDATE").await.unwrap();
+    other.query_drop("ROLLBACK").await.unwrap();
+    let closed = closed.await.unwrap();
     closed.unwrap().unwrap();
     assert_eq!(store.changes_after(0, 10).await.unwrap().len(), 1);
 
@@ -127,13 +123,15 @@ async fn relay_until_commit(mut client: TcpStream, mut server: TcpStream, cut: C
         tokio::select! {
             read = client.read(&mut asked) => {
                 let asked = &asked[..read.unwrap()];
-                let commits = asked.windows(6).any(|word| word == b"COMMIT");
+                // 3 is the protocol's command for a query.
+                let commits = asked.windows(7).any(|bytes| bytes == b"\x03COMMIT");
                 if commits && cut == Cut::BeforeCommit {
                     return;
                 }
                 server.write_all(asked).await.unwrap();
                 if commits {
-                    server.read(&mut answered).await.unwrap();
+                    let answer = server.read(&mut answered).await.unwrap();
+                    assert_ne!(answer, 0, "the server must have answered");
                     return;
                 }
             }

@@ -26,13 +26,13 @@ fn certify(folder: &Path, name: &str) {
     openssl(folder, &[&sign[..], &result].concat());
 }
 
-struct Server {
+struct Certified {
     server: MariaDb,
     authority: PathBuf,
     _folder: tempfile::TempDir,
 }
 
-fn server(name: &str) -> Server {
+fn server(name: &str) -> Certified {
     let folder = tempfile::tempdir().unwrap();
     certify(folder.path(), name);
     let path = |file: &str| folder.path().join(file).display().to_string();
@@ -42,10 +42,10 @@ fn server(name: &str) -> Server {
         "--require-secure-transport=ON",
     ]);
     server.create_database("m");
-    Server { server, authority: folder.path().join("ca.pem"), _folder: folder }
+    Certified { server, authority: folder.path().join("ca.pem"), _folder: folder }
 }
 
-impl Server {
+impl Certified {
     /// The cipher of a connection with these parameters.
     async fn connect(&self, parameters: &str) -> Result<String, Error> {
         let url = format!("{}?{parameters}", self.server.url("m"));
