@@ -2,7 +2,6 @@
 //! path and text to its findings; only this module reads files. A new rule is one more line in
 //! [`RULES`].
 
-mod dialect;
 mod manifest;
 mod rust;
 mod source;
@@ -37,7 +36,6 @@ const RULES: &[Rule] = &[
     rust::unfinished_code,
     rust::unwrap_outside_tests,
     rust::sql_outside_store,
-    dialect::portable_sql,
     sql::banned_in_mysql,
     manifest::crate_edges,
 ];

@@ -199,8 +199,8 @@ impl Member {
         self.openings.load(Ordering::Acquire)
     }
 
-    /// Waits until requests have opened the circuit by waiting in vain, which they may have done
-    /// before.
+    /// Waits until requests that were not answered open the circuit, which they may have done
+    /// before. Refused connections do not count: there is nothing to pause for.
     pub(super) async fn opened(&self) {
         self.opened.notified().await;
     }
