@@ -1,7 +1,7 @@
 //! Who is calling. The gateway attaches a [`Caller`] to each request; services read it with the
 //! [`Identity`] extractor and accept nothing else, so reaching a service without the gateway gains
-//! nothing. Between processes the caller travels in a header, signed by a [`Signer`], and [`guard`]
-//! makes it the same extension again.
+//! nothing. Between processes the caller travels in a header, signed by a [`Signer`], and
+//! [`guard()`] makes it the same extension again.
 
 mod claims;
 mod guard;
