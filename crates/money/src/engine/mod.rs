@@ -30,7 +30,7 @@ use self::{
     footprint::keys,
     job::Job,
     lane::{Lane, Surroundings},
-    queue::Queue,
+    queue::{Queue, Sharing},
 };
 use crate::{locks::WalletLocks, metrics::Metrics, store::LaneStore};
 
@@ -92,7 +92,8 @@ impl Engine {
     ) -> std::io::Result<(Self, EngineThreads)> {
         assert!(!lanes.is_empty(), "somebody must do the work");
         let is_shared = lanes.len() > 1 || parts.locks.is_some();
-        let queue = Queue::new(parts.config.queue_jobs_max, is_shared);
+        let sharing = Sharing { is_shared, gathers: S::IS_REMOTE };
+        let queue = Queue::new(parts.config.queue_jobs_max, sharing);
         let directory = Arc::new(Directory::new());
         let (mut threads, mut durabilities) = (Vec::new(), Vec::new());
         for store in lanes {

@@ -40,8 +40,16 @@ pub(super) struct Queue {
     /// Woken when there may be something to take.
     changed: Notify,
     jobs_max: usize,
+    sharing: Sharing,
+}
+
+/// How lanes take from the queue.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sharing {
     /// Whether batches can be in each other's way at all.
-    is_shared: bool,
+    pub(super) is_shared: bool,
+    /// Whether a batch waits a moment for those who come at the same time.
+    pub(super) gathers: bool,
 }
 
 #[derive(Debug, Default)]
@@ -76,8 +84,8 @@ pub(super) struct Batch {
 
 impl Queue {
     /// A queue for one lane that nobody else can be in the way of, or for several.
-    pub(super) fn new(jobs_max: usize, is_shared: bool) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), changed: Notify::new(), jobs_max, is_shared })
+    pub(super) fn new(jobs_max: usize, sharing: Sharing) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), changed: Notify::new(), jobs_max, sharing })
     }
 
     /// Puts a job at the end, or says why not.
@@ -86,7 +94,7 @@ impl Queue {
         job: Job,
         keys: impl FnOnce(&Job) -> Keys,
     ) -> Result<(), EngineError> {
-        let keys = if self.is_shared { keys(&job) } else { [None; 2] };
+        let keys = if self.sharing.is_shared { keys(&job) } else { [None; 2] };
         let mut state = self.lock();
         if state.is_closed {
             return Err(EngineError::ShuttingDown);
@@ -119,7 +127,7 @@ impl Queue {
     ) -> Option<Batch> {
         loop {
             let changed = self.changed.notified();
-            if self.is_shared {
+            if self.sharing.gathers {
                 self.gather();
             }
             let (is_closed, pause) = {
@@ -162,7 +170,7 @@ impl Queue {
 
     /// Whether batches can be in each other's way at all.
     pub(super) fn is_shared(&self) -> bool {
-        self.is_shared
+        self.sharing.is_shared
     }
 
     /// How many jobs wait, and how many may.
@@ -176,7 +184,8 @@ impl Queue {
     }
 
     fn take_now(self: &Arc<Self>, state: &mut State, jobs_max: usize) -> Option<Batch> {
-        let taken = if self.is_shared { state.pick(jobs_max) } else { state.first(jobs_max) }?;
+        let taken =
+            if self.sharing.is_shared { state.pick(jobs_max) } else { state.first(jobs_max) }?;
         if !state.waiting.is_empty() && state.idle_lanes > 0 {
             self.changed.notify_one();
         }

@@ -13,6 +13,7 @@ use service::{clock::Clock, shutdown};
 
 use super::{
     Answer, Directory, Engine, EngineConfig, EngineError, EngineParts, EngineThreads, Queue,
+    Sharing,
 };
 use crate::{
     metrics::Metrics,
@@ -58,6 +59,8 @@ impl Flush for FaultyFlusher {
 
 impl LaneStore for Faulty {
     type Flusher = FaultyFlusher;
+
+    const IS_REMOTE: bool = false;
 
     fn flusher(&self) -> std::io::Result<FaultyFlusher> {
         let flusher = self.lane.flusher()?;
@@ -219,7 +222,7 @@ async fn a_panic_costs_its_batch_and_nothing_else() {
 #[tokio::test]
 async fn a_full_queue_refuses_at_once() {
     // No lane takes anything from this one.
-    let queue = Queue::new(1, false);
+    let queue = Queue::new(1, Sharing { is_shared: false, gathers: false });
     let engine = Engine {
         queue: Arc::clone(&queue),
         directory: Arc::new(Directory::new()),

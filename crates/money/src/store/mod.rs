@@ -137,6 +137,9 @@ pub trait LaneStore: Send {
     /// Makes this connection's commits durable.
     type Flusher: Flush + 'static;
 
+    /// Whether a batch costs round trips to a server, so that a larger one is worth a moment.
+    const IS_REMOTE: bool;
+
     /// The flusher, for a thread of its own.
     fn flusher(&self) -> std::io::Result<Self::Flusher>;
 

@@ -158,6 +158,8 @@ impl MySqlLane {
 impl LaneStore for MySqlLane {
     type Flusher = AlreadyDurable;
 
+    const IS_REMOTE: bool = true;
+
     fn flusher(&self) -> std::io::Result<AlreadyDurable> {
         Ok(AlreadyDurable)
     }

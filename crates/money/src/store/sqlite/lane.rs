@@ -250,6 +250,8 @@ impl SqliteLane {
 impl LaneStore for SqliteLane {
     type Flusher = SqliteFlusher;
 
+    const IS_REMOTE: bool = false;
+
     fn flusher(&self) -> std::io::Result<SqliteFlusher> {
         Ok(SqliteFlusher { log: File::options().read(true).write(true).open(&self.log)? })
     }
