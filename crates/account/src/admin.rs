@@ -1,13 +1,8 @@
 //! What an operator does, from a process of its own, also while the service runs.
 
-use std::path::Path;
-
 use service::clock::Clock;
 
-use crate::store::{
-    self, Account, EnableRefusal, Store,
-    sqlite::{OpenExistingError, SqliteStore},
-};
+use crate::store::{self, Account, EnableRefusal, Store};
 
 /// Why an account was not enabled.
 #[derive(Debug, thiserror::Error)]
@@ -21,27 +16,14 @@ pub enum EnableError {
     /// It is not suspended.
     #[error("account {0} is active already")]
     AlreadyActive(i64),
-    /// The database cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenExistingError),
     /// The database did not answer.
     #[error(transparent)]
     Store(#[from] store::Error),
 }
 
-/// Lifts the suspension of an account in the SQLite file at `database`. A running service notices
-/// by itself. The account's tokens stay revoked: its owner logs in again.
+/// Lifts the suspension of an account. A running service notices by itself. The account's tokens
+/// stay revoked: its owner logs in again.
 pub async fn enable_account(
-    database: &Path,
-    id: i64,
-    clock: &Clock,
-) -> Result<Account, EnableError> {
-    let store = SqliteStore::open_existing(database)?;
-    enable_account_in(&store, id, clock).await
-}
-
-/// The same, in any store.
-pub async fn enable_account_in(
     store: &dyn Store,
     id: i64,
     clock: &Clock,

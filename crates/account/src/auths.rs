@@ -62,7 +62,7 @@ impl AccountService {
         }
     }
 
-    async fn start_session(&self, account_id: i64) -> Result<Tokens, Error> {
+    pub(crate) async fn start_session(&self, account_id: i64) -> Result<Tokens, Error> {
         let service = self.clone();
         unbroken(async move {
             let minted = service.mint().await?;

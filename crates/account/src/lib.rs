@@ -15,6 +15,7 @@ mod metrics;
 pub mod password;
 mod readiness;
 pub mod rotation;
+mod seed;
 pub mod store;
 mod token;
 

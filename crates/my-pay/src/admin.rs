@@ -1,6 +1,9 @@
 //! `my-pay admin`: what an operator does from a process of its own, also while services run.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use money::store::audit::AuditReport;
@@ -16,18 +19,24 @@ use crate::{
 /// Lifts the suspension of an account.
 pub async fn enable_account(id: i64, flags: &DatabaseFlags) -> anyhow::Result<()> {
     let config = Config::load(&(Owner::Account, flags))?;
-    let clock = Clock::system();
-    match place(flags, &config.account.database(), &config.data_dir, account_database)? {
-        DatabaseUrl::Sqlite(path) => {
-            account::admin::enable_account(&path, id, &clock).await?;
-        }
+    let store = account_store(flags, &config)?;
+    account::admin::enable_account(store.as_ref(), id, &Clock::system()).await?;
+    Ok(())
+}
+
+/// The account database, beside whoever serves from it.
+pub(crate) fn account_store(
+    flags: &DatabaseFlags,
+    config: &Config,
+) -> anyhow::Result<Arc<dyn account::Store>> {
+    let settings = config.account.database();
+    match place(flags, &settings, &config.data_dir, account_database)? {
+        DatabaseUrl::Sqlite(path) => Ok(Arc::new(account::SqliteStore::open_existing(&path)?)),
         DatabaseUrl::Mysql(url) => {
-            let database = mysql_database("account", &url, 1)?;
-            let store = account::store::mysql::MySqlStore::new(database);
-            account::admin::enable_account_in(&store, id, &clock).await?;
+            let database = mysql_database("account", &url, settings.connections_max)?;
+            Ok(Arc::new(account::store::mysql::MySqlStore::new(database)))
         }
     }
-    Ok(())
 }
 
 /// Checks that the books add up.

@@ -3,6 +3,8 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use axum::http::Uri;
+
 use crate::config::{ConfigLayer, Format, Secret, Switch};
 
 /// Flags that say what to load, and which settings they override.
@@ -174,6 +176,41 @@ pub struct MigrateFlags {
     /// What every command has.
     #[command(flatten)]
     pub common: CommonFlags,
+}
+
+/// Flags of `my-pay seed`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SeedFlags {
+    /// How many accounts, 1 to 1,000,000
+    #[arg(long, value_name = "N", value_parser = accounts_count)]
+    pub accounts: usize,
+
+    /// Where to write them: a line of JSON each, with the account's token. It replaces the file
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// The gateway
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: Uri,
+
+    /// What each wallet holds at first, in the currency's minor unit
+    #[arg(long, value_name = "AMOUNT", default_value = "1000000")]
+    pub funds: i64,
+
+    /// ISO 4217 code
+    #[arg(long, value_name = "CODE", default_value = "KRW")]
+    pub currency: String,
+
+    /// The account service's database.
+    #[command(flatten)]
+    pub database: DatabaseFlags,
+}
+
+fn accounts_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=1_000_000) => Ok(count),
+        _ => Err("a number from 1 to 1,000,000 is needed".to_owned()),
+    }
 }
 
 impl CommandFlags for CommonFlags {

@@ -10,8 +10,11 @@ pub mod money;
 pub mod up;
 
 pub mod admin;
+mod client;
 pub mod demo;
+pub mod health;
 pub mod migrate;
+pub mod seed;
 
 pub mod data_dir;
 mod database;

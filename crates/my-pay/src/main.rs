@@ -4,17 +4,21 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use axum::http::Uri;
 use clap::{Parser, Subcommand};
 use my_pay::{
     account::Account,
     admin,
     config::Config,
     demo,
-    flags::{AccountFlags, DatabaseFlags, Flags, GatewayFlags, MigrateFlags, MoneyFlags},
+    flags::{
+        AccountFlags, DatabaseFlags, Flags, GatewayFlags, MigrateFlags, MoneyFlags, SeedFlags,
+    },
     gateway::Edge,
+    health,
     migrate::{self, Which},
     money::Money,
-    open_files,
+    open_files, seed,
     signals::Signals,
     up::Up,
 };
@@ -54,6 +58,13 @@ enum Command {
     },
     /// Prints the effective configuration, secrets masked
     Config(Flags),
+    /// Asks a running service how it is; succeeds if the answer is 2xx
+    Health {
+        /// Such as `http://127.0.0.1:8080/readyz`
+        url: Uri,
+    },
+    /// Makes accounts with tokens and funded wallets, for load tests
+    Seed(SeedFlags),
     /// Operator's commands, also while the service runs
     #[command(subcommand)]
     Admin(AdminCommand),
@@ -108,6 +119,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Money(flags) => runtime()?.block_on(money(&flags)),
         Command::Migrate { which, flags } => {
             print(&runtime()?.block_on(migrate::migrate(which, &flags))?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Health { url } => {
+            runtime()?.block_on(health::check(&url))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Seed(flags) => {
+            print(&runtime()?.block_on(seed::seed(&flags, Clock::system()))?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Admin(AdminCommand::EnableAccount { id, flags }) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use my_pay_account::admin::enable_account;
+use my_pay_account::{SqliteStore, admin::enable_account};
 use serde_json::json;
 use service::contract::account_feed::{AccountFeed as _, Standing};
 
@@ -20,6 +20,7 @@ async fn suspend(harness: &Harness, id: i64, name: &str) {
 async fn an_operator_enables_a_suspended_account_while_the_service_runs() {
     let harness = Harness::new();
     let id = harness.register("ada").await;
+    let existing = SqliteStore::open_existing(&harness.database).unwrap();
     suspend(&harness, id, "ada").await;
     assert_eq!(harness.try_log_in("ada", PASSWORD).await.status, 403);
 
@@ -27,7 +28,7 @@ async fn an_operator_enables_a_suspended_account_while_the_service_runs() {
     let feed = harness.service.clone();
     let reader =
         tokio::spawn(async move { feed.changes_after(1, 10, Duration::from_mins(1)).await });
-    let enabled = enable_account(&harness.database, id, &harness.clock).await.unwrap();
+    let enabled = enable_account(&existing, id, &harness.clock).await.unwrap();
     assert_eq!((enabled.id, enabled.standing), (id, Standing::Active));
     let seen = tokio::time::timeout(Duration::from_secs(10), reader).await;
     let changes = seen.expect("long before its wait is over").unwrap().unwrap();
@@ -43,17 +44,17 @@ async fn an_operator_enables_a_suspended_account_while_the_service_runs() {
 async fn what_cannot_be_enabled_is_said_clearly() {
     let harness = Harness::new();
     let id = harness.register("ada").await;
+    let existing = SqliteStore::open_existing(&harness.database).unwrap();
     let closed = harness.register("bob").await;
     let token = harness.log_in("bob").await.access;
     harness.delete(&format!("/accounts/v1/accounts/{closed}"), Some(&token)).await;
-    let refusal = async |id| {
-        enable_account(&harness.database, id, &harness.clock).await.unwrap_err().to_string()
-    };
+    let refusal =
+        async |id| enable_account(&existing, id, &harness.clock).await.unwrap_err().to_string();
     assert_eq!(refusal(id).await, "account 10001 is active already");
     assert_eq!(refusal(closed).await, "account 10002 was closed by its owner, which is for good");
     assert_eq!(refusal(10_003).await, "there is no account 10003");
     let nowhere = harness.database.with_file_name("nowhere.db");
-    let missing = enable_account(&nowhere, id, &harness.clock).await.unwrap_err().to_string();
+    let missing = SqliteStore::open_existing(&nowhere).unwrap_err().to_string();
     assert_eq!(missing, "there is no account database: start the service once to create it");
     assert!(!nowhere.exists());
 }

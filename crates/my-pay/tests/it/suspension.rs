@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use account::admin::{EnableError, enable_account};
+use account::{
+    SqliteStore,
+    admin::{EnableError, enable_account},
+};
 use expect_test::expect;
 use hyper::Method;
 use ledger::{
@@ -86,6 +89,11 @@ async fn send_until(bob: &Person, ann: &Person, refusal: &str) -> i64 {
     sent
 }
 
+/// The account database, as a process beside the product opens it.
+fn existing(product: &Product) -> SqliteStore {
+    SqliteStore::open_existing(&account_database(&product.data_dir())).unwrap()
+}
+
 #[tokio::test]
 async fn a_suspended_account_is_locked_at_once_and_its_money_soon() {
     let product = Product::start().await;
@@ -149,7 +157,7 @@ async fn an_operator_lifts_a_suspension_while_the_product_runs() {
     ann.email = "ann@example.com".to_owned();
     let sent = send_until(&bob, &ann, "422 receiver_wallet_frozen").await;
 
-    let database = account_database(&product.data_dir());
+    let database = existing(&product);
     let enabled = enable_account(&database, ann.account_id, product.clock()).await.unwrap();
     assert_eq!(enabled.id, ann.account_id);
     // Money follows, as it did before.
@@ -196,7 +204,7 @@ async fn a_closed_account_is_closed_for_good() {
     let body = json!({"name": "Ann", "email": ann.email, "password": "another secret"});
     let taken = product.client.post("/accounts/v1/accounts").json(&body).send().await;
     assert_eq!(taken.brief(), "409 email_taken");
-    let database = account_database(&product.data_dir());
+    let database = existing(&product);
     let enabled = enable_account(&database, ann.account_id, product.clock()).await;
     assert!(matches!(enabled, Err(EnableError::Closed(id)) if id == ann.account_id));
 

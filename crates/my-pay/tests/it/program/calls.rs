@@ -1,0 +1,89 @@
+//! The commands that call a running service.
+
+use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt as _};
+
+use serde_json::Value;
+
+use crate::support::{
+    Person,
+    process::{Ended, Program, my_pay, run_my_pay},
+};
+
+fn seed(folder: &tempfile::TempDir, url: &str, further: &[&str]) -> Ended {
+    let flags = ["seed", "--data-dir", "data", "--output", "seed.jsonl", "--url", url];
+    run_my_pay(folder.path(), &[&flags[..], further].concat())
+}
+
+#[tokio::test]
+async fn health_tells_by_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(&mut Program::command(folder.path()));
+    let address = program.address;
+    let health = |url: &str| run_my_pay(folder.path(), &["health", url]);
+    let ready = health(&format!("http://{address}/readyz"));
+    assert_eq!((ready.code(), ready.stderr.as_str()), (Some(0), ""));
+    let missing = health(&format!("http://{address}/nothing"));
+    assert_eq!(missing.code(), Some(1));
+    assert!(missing.stderr.contains("/nothing answered 404"), "{}", missing.stderr);
+    for url in ["127.0.0.1:8080", "https://127.0.0.1/readyz", "/readyz"] {
+        let refused = health(url);
+        assert_eq!(refused.code(), Some(1));
+        assert!(refused.stderr.contains("is not a URL such as"), "{}", refused.stderr);
+    }
+    assert_eq!(program.stop().code(), Some(0));
+    let gone = health(&format!("http://{address}/readyz"));
+    assert_eq!(gone.code(), Some(1));
+    assert!(gone.stderr.contains("Connection refused"), "{}", gone.stderr);
+}
+
+#[tokio::test]
+async fn seeding_makes_accounts_that_can_move_money_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    // With rate limits, and more calls than an address may make at once.
+    let up = ["up", "--listen", "127.0.0.1:0", "--data-dir", "data", "--log-format", "json"];
+    let program = Program::start(&mut my_pay(folder.path(), &up));
+    let url = format!("http://{}", program.address);
+    let seeded = seed(&folder, &url, &["--accounts", "250", "--funds", "5000"]);
+    assert_eq!((seeded.code(), seeded.stderr.as_str()), (Some(0), ""), "{}", seeded.stdout);
+    assert!(seeded.stdout.starts_with("250 accounts with 5000 KRW each, in "), "{}", seeded.stdout);
+
+    let file = folder.path().join("seed.jsonl");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = fs::read_to_string(file).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let wallets: HashSet<_> = lines.iter().map(|line| line["walletId"].as_i64().unwrap()).collect();
+    assert_eq!((lines.len(), wallets.len()), (250, 250));
+
+    let bob = Person::register(program.client(), "Bob").await.with_wallet().await;
+    let last = &lines[249];
+    let body = serde_json::json!({ "receiverWalletId": bob.wallet_id, "amount": 4_999 });
+    let sent = program
+        .client()
+        .post("/money/v1/transfers")
+        .token(last["accessToken"].as_str().unwrap())
+        .key("one")
+        .json(&body)
+        .send()
+        .await;
+    assert_eq!((sent.status, &sent.body["balance"]), (201, &Value::from(1)), "{}", sent.body);
+}
+
+#[test]
+fn seeding_says_clearly_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = "http://127.0.0.1:1";
+    let no_data = seed(&folder, nobody, &["--accounts", "1"]);
+    assert_eq!(no_data.code(), Some(1));
+    assert!(no_data.stderr.contains("there is no data directory"), "{}", no_data.stderr);
+    let none = seed(&folder, nobody, &["--accounts", "0"]);
+    assert!(none.stderr.contains("a number from 1 to 1,000,000 is needed"), "{}", none.stderr);
+
+    let program = Program::start(&mut Program::command(folder.path()));
+    let no_gateway = seed(&folder, nobody, &["--accounts", "1"]);
+    assert_eq!(no_gateway.code(), Some(1));
+    assert!(no_gateway.stderr.contains("POST http://127.0.0.1:1/money"), "{}", no_gateway.stderr);
+    let url = format!("http://{}", program.address);
+    let odd = seed(&folder, &url, &["--accounts", "1", "--currency", "XXX"]);
+    assert_eq!(odd.code(), Some(1));
+    assert!(odd.stderr.contains("answered 400"), "{}", odd.stderr);
+}
