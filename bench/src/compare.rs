@@ -126,8 +126,12 @@ impl Bench {
     ) -> anyhow::Result<Self> {
         let (trigger, shutdown) = shutdown::channel();
         let store = Database::MySql(mysql::MySqlStore::new(database.clone(), connections));
-        let dependencies =
-            Dependencies { clock: Clock::system(), feed: Arc::new(Silence), locks: None };
+        let dependencies = Dependencies {
+            clock: Clock::system(),
+            feed: Arc::new(Silence),
+            locks: None,
+            conservation_interval: Duration::from_secs(10),
+        };
         let service = MoneyService::start(&store, EngineConfig::default(), dependencies, shutdown)?;
         let purses = fund(service.engine(), settings.wallets).await?;
         Ok(Self {

@@ -27,6 +27,12 @@ pub struct NewAccount {
 impl AccountService {
     /// Registers an account. [`Error::EmailTaken`] if the email belongs to one already.
     pub async fn register(&self, new: NewAccount) -> Result<Account, Error> {
+        let registered = self.try_register(new).await;
+        self.0.metrics.count_registration(&registered);
+        registered
+    }
+
+    async fn try_register(&self, new: NewAccount) -> Result<Account, Error> {
         let inner = &self.0;
         let password_hash = inner.hasher.hash(new.password).await?;
         let account = InsertAccount {

@@ -48,6 +48,12 @@ struct Minted {
 impl AccountService {
     /// Starts a session. A suspended or closed account is told so only if the password is right.
     pub async fn log_in(&self, login: Login) -> Result<Tokens, Error> {
+        let logged_in = self.try_log_in(login).await;
+        self.0.metrics.count_login(&logged_in);
+        logged_in
+    }
+
+    async fn try_log_in(&self, login: Login) -> Result<Tokens, Error> {
         let credentials = self.0.store.credentials(email::normalise(&login.email)).await?;
         let (account, stored) = match credentials {
             Some(Credentials { account, password_hash }) => (Some(account), Some(password_hash)),
@@ -81,25 +87,37 @@ impl AccountService {
         let digest = TokenDigest::of(refresh_token);
         let service = self.clone();
         unbroken(async move {
-            let minted = service.mint().await?;
-            match service.0.store.rotate(digest, minted.pair).await? {
-                Rotation::Rotated(rotated) => {
-                    service.revoke(&rotated.ended);
-                    Ok(minted.given_to(rotated.account))
-                }
-                Rotation::Refused => Err(Error::InvalidRefreshToken),
-                Rotation::Reused { account_id, session_id, ended } => {
-                    service.revoke(&ended);
-                    tracing::warn!(
-                        account.id = account_id,
-                        session.id = session_id,
-                        "a refresh token was used twice, and its session was revoked"
-                    );
-                    Err(Error::InvalidRefreshToken)
-                }
-            }
+            let mut was_reused = false;
+            let refreshed = service.try_refresh(digest, &mut was_reused).await;
+            service.0.metrics.count_refresh(&refreshed, was_reused);
+            refreshed
         })
         .await
+    }
+
+    async fn try_refresh(
+        &self,
+        digest: TokenDigest,
+        was_reused: &mut bool,
+    ) -> Result<Tokens, Error> {
+        let minted = self.mint().await?;
+        match self.0.store.rotate(digest, minted.pair).await? {
+            Rotation::Rotated(rotated) => {
+                self.revoke(&rotated.ended);
+                Ok(minted.given_to(rotated.account))
+            }
+            Rotation::Refused => Err(Error::InvalidRefreshToken),
+            Rotation::Reused { account_id, session_id, ended } => {
+                self.revoke(&ended);
+                *was_reused = true;
+                tracing::warn!(
+                    account.id = account_id,
+                    session.id = session_id,
+                    "a refresh token was used twice, and its session was revoked"
+                );
+                Err(Error::InvalidRefreshToken)
+            }
+        }
     }
 
     /// The account's live sessions, newest first.

@@ -18,6 +18,7 @@ impl Introspection for AccountService {
     ) -> BoxFuture<'_, Result<Option<Identity>, IntrospectionUnavailable>> {
         Box::pin(async move {
             let found = self.0.store.introspect(token, self.0.clock.now()).await;
+            self.0.metrics.count_introspection(&found);
             found.map_err(|error| IntrospectionUnavailable(error.into()))
         })
     }

@@ -21,6 +21,7 @@ mod token;
 
 use std::sync::Arc;
 
+use prometheus_client::registry::Registry;
 use service::{clock::Clock, contract::revocations::Revocation};
 use tokio::sync::{broadcast, watch};
 use tracing::Instrument as _;
@@ -36,6 +37,7 @@ pub use store::{Account, Session, Store, sqlite::SqliteStore};
 pub use token::Token;
 
 use ids::{IdName, Ids};
+use metrics::Metrics;
 use password::Hasher;
 
 /// The service: its use cases, and the contracts that it implements for other services. Cheap to
@@ -53,6 +55,7 @@ struct Inner {
     revocations: broadcast::Sender<Revocation>,
     /// Marked as changed whenever this process appends to the feed.
     feed_grew: watch::Sender<()>,
+    metrics: Metrics,
 }
 
 /// Revocations that a receiver may be behind before it must forget everything it has cached.
@@ -71,7 +74,15 @@ impl AccountService {
             token_ids: Ids::new(IdName::AuthTokens),
             revocations: broadcast::channel(REVOCATIONS_KEPT).0,
             feed_grew: watch::channel(()).0,
+            metrics: Metrics::default(),
         })))
+    }
+
+    /// Makes the service's metrics readable, and those of its store.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.0.metrics.register(registry);
+        self.0.hasher.metrics().register(registry);
+        self.0.store.register_metrics(registry);
     }
 
     /// Every route of the service, `/accounts` included. Callers are known by the gateway's

@@ -1,16 +1,217 @@
-//! The account service's metrics, all of them.
+//! The account service's metrics, all of them. The names are in docs/metrics.md.
+
+use std::time::Duration;
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family},
-    registry::Registry,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
 };
-use service::store::mysql::Failure;
+use service::{
+    metrics::{counted_from_zero, duration_histogram},
+    store::mysql::Failure,
+};
 
-/// Counted by the account service; clones share everything.
-#[derive(Debug, Clone, Default)]
+use crate::{Error, password::HashError};
+
+/// What use cases come to; clones share everything.
+#[derive(Debug, Clone)]
 pub(crate) struct Metrics {
+    registrations: Family<OutcomeLabels, Counter>,
+    logins: Family<OutcomeLabels, Counter>,
+    refreshes: Family<OutcomeLabels, Counter>,
+    introspections: Family<OutcomeLabels, Counter>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let family = |outcomes: &[&'static str]| {
+            counted_from_zero(outcomes.iter().map(|outcome| OutcomeLabels { outcome }))
+        };
+        Self {
+            registrations: family(&["completed", "email_taken", "busy", "failed"]),
+            logins: family(&["completed", "wrong_credentials", "suspended", "busy", "failed"]),
+            refreshes: family(&["completed", "invalid", "reused", "failed"]),
+            introspections: family(&["active", "inactive", "failed"]),
+        }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "mypay_account_registrations",
+            "Attempts to register, by what became of them",
+            self.registrations.clone(),
+        );
+        registry.register(
+            "mypay_account_logins",
+            "Attempts to log in, by what became of them",
+            self.logins.clone(),
+        );
+        registry.register(
+            "mypay_account_token_refreshes",
+            "Attempts to replace tokens; `reused` is a refresh token that had been used before, \
+             which a thief or its owner has done",
+            self.refreshes.clone(),
+        );
+        registry.register(
+            "mypay_account_introspections",
+            "Questions whose an access token is, by the answer",
+            self.introspections.clone(),
+        );
+    }
+
+    pub(crate) fn count_registration<T>(&self, result: &Result<T, Error>) {
+        count(&self.registrations, outcome(result));
+    }
+
+    pub(crate) fn count_login<T>(&self, result: &Result<T, Error>) {
+        count(&self.logins, outcome(result));
+    }
+
+    pub(crate) fn count_refresh<T>(&self, result: &Result<T, Error>, was_reused: bool) {
+        count(&self.refreshes, if was_reused { "reused" } else { outcome(result) });
+    }
+
+    pub(crate) fn count_introspection<T, E>(&self, result: &Result<Option<T>, E>) {
+        let outcome = match result {
+            Ok(Some(_)) => "active",
+            Ok(None) => "inactive",
+            Err(_) => "failed",
+        };
+        count(&self.introspections, outcome);
+    }
+}
+
+fn count(family: &Family<OutcomeLabels, Counter>, outcome: &'static str) {
+    family.get_or_create(&OutcomeLabels { outcome }).inc();
+}
+
+/// What a use case came to, as a label.
+fn outcome<T>(result: &Result<T, Error>) -> &'static str {
+    match result {
+        Ok(_) => "completed",
+        Err(Error::EmailTaken) => "email_taken",
+        Err(Error::InvalidCredentials) => "wrong_credentials",
+        Err(Error::InvalidRefreshToken) => "invalid",
+        Err(Error::AccountDisabled) => "suspended",
+        Err(Error::Hash(HashError::Busy)) => "busy",
+        Err(_) => "failed",
+    }
+}
+
+/// What hashing passwords takes; clones share everything.
+#[derive(Debug, Clone)]
+pub(crate) struct HasherMetrics {
+    duration: Histogram,
+    wait: Histogram,
+    waiting: Gauge,
+    pub(crate) waiting_max: Gauge,
+    pub(crate) refused: Counter,
+}
+
+impl Default for HasherMetrics {
+    fn default() -> Self {
+        Self {
+            duration: duration_histogram(),
+            wait: duration_histogram(),
+            waiting: Gauge::default(),
+            waiting_max: Gauge::default(),
+            refused: Counter::default(),
+        }
+    }
+}
+
+impl HasherMetrics {
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "mypay_account_password_hash_duration",
+            "Time that a password hash (Argon2id) took, by itself",
+            Unit::Seconds,
+            self.duration.clone(),
+        );
+        registry.register_with_unit(
+            "mypay_account_password_hash_wait",
+            "Time that a password waited for its turn to be hashed",
+            Unit::Seconds,
+            self.wait.clone(),
+        );
+        registry.register(
+            "mypay_account_password_hashes_waiting",
+            "Passwords that wait to be hashed",
+            self.waiting.clone(),
+        );
+        registry.register(
+            "mypay_account_password_hashes_waiting_max",
+            "Passwords that may wait; more are refused",
+            self.waiting_max.clone(),
+        );
+        registry.register(
+            "mypay_account_password_hashes_refused",
+            "Passwords that were refused because too many waited",
+            self.refused.clone(),
+        );
+    }
+
+    pub(crate) fn observe_duration(&self, took: Duration) {
+        self.duration.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn observe_wait(&self, waited: Duration) {
+        self.wait.observe(waited.as_secs_f64());
+    }
+
+    /// Counts as waiting until it is dropped.
+    pub(crate) fn wait(&self) -> Waiting {
+        self.waiting.inc();
+        Waiting(self.waiting.clone())
+    }
+}
+
+/// A password that waits, or whose client does no more.
+pub(crate) struct Waiting(Gauge);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// What the store on MySQL counts; clones share everything.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreMetrics {
     retries: Family<RetryLabels, Counter>,
+}
+
+/// Transactions that may have to be run again. Others are not counted before that happens.
+const TRANSACTIONS: [&str; 9] = [
+    "reserve_ids",
+    "insert_account",
+    "update_account",
+    "close_account",
+    "enable_account",
+    "start_session",
+    "rotate",
+    "end_session",
+    "end_sessions",
+];
+
+/// What mostly stands in their way.
+const REASONS: [Failure; 2] = [Failure::Deadlock, Failure::Disconnected];
+
+impl Default for StoreMetrics {
+    fn default() -> Self {
+        let labels = TRANSACTIONS.iter().flat_map(|transaction| {
+            REASONS.map(|reason| RetryLabels { transaction, reason: reason.as_str() })
+        });
+        Self { retries: counted_from_zero(labels) }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -19,7 +220,7 @@ struct RetryLabels {
     reason: &'static str,
 }
 
-impl Metrics {
+impl StoreMetrics {
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "mypay_account_store_retries",

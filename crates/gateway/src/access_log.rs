@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use axum::{
-    extract::{MatchedPath, Request},
-    http::Method,
-    response::Response,
+use axum::{extract::Request, http::Method, response::Response};
+use service::{
+    clock::Clock,
+    contract::identity::Caller,
+    http::{request_id::RequestId, route},
 };
-use service::{clock::Clock, contract::identity::Caller, http::request_id::RequestId};
 use tracing::Level;
 
 const TARGET: &str = "my_pay_gateway::access";
@@ -26,9 +26,6 @@ struct Entry<'a> {
     method: Method,
 }
 
-#[derive(Clone, Copy)]
-struct Prefix(&'static str);
-
 impl<'a> AccessLog<'a> {
     /// Starts the time. Does nothing, now and later, if nobody wants these events.
     pub(crate) fn start(clock: &'a Clock, request: &Request, request_id: &RequestId) -> Self {
@@ -44,14 +41,11 @@ impl<'a> AccessLog<'a> {
     pub(crate) fn finish(mut self, response: &Response) {
         let Some(entry) = self.0.take() else { return };
         let extensions = response.extensions();
-        // The pattern is known in one process only; apart, the prefix says which service answered.
-        let prefix = extensions.get::<Prefix>().map_or("unmatched", |prefix| prefix.0);
-        let route = extensions.get::<MatchedPath>().map_or(prefix, MatchedPath::as_str);
         let account_id = match extensions.get::<Caller>() {
             Some(Caller::Known(identity)) => Some(identity.account_id),
             _ => None,
         };
-        entry.write(route, response.status().as_u16(), account_id);
+        entry.write(route::pattern(response), response.status().as_u16(), account_id);
     }
 }
 
@@ -59,13 +53,6 @@ impl<'a> AccessLog<'a> {
 pub(crate) fn note_caller(response: &mut Response, caller: Caller) {
     if is_wanted() {
         response.extensions_mut().insert(caller);
-    }
-}
-
-/// Leaves the route's prefix for [`AccessLog::finish`].
-pub(crate) fn note_route(response: &mut Response, prefix: &'static str) {
-    if is_wanted() {
-        response.extensions_mut().insert(Prefix(prefix));
     }
 }
 

@@ -27,8 +27,10 @@ use service::{
         finish::problem_response,
         problem::{INTERNAL_ERROR, Problem, UNAVAILABLE, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, chain},
         request_id::RequestId,
+        route,
         server::{Draining, PeerAddress},
     },
+    metrics::{HttpMetrics, ServiceHttp},
     redis::Redis,
 };
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
@@ -64,6 +66,8 @@ struct Edge {
     routes: Routes,
     identities: Arc<IntrospectionCache>,
     in_flight: Semaphore,
+    http: ServiceHttp,
+    metrics: Metrics,
     /// Hears revocations and sweeps rate limits, until the last clone of the gateway is dropped:
     /// that is, also while requests in flight are finished at shutdown.
     _background: JoinSet<()>,
@@ -74,6 +78,8 @@ struct Edge {
 struct Findings {
     standing: Standing,
     caller: Option<Caller>,
+    /// The service or page that it is for, in place of a route's pattern.
+    place: Option<&'static str>,
 }
 
 /// What a gateway has in common with others, and with whoever watches it.
@@ -85,6 +91,8 @@ pub struct Shared {
     pub rate_limits: RateLimitMetrics,
     /// What everything else counts.
     pub metrics: Metrics,
+    /// What all services of the process count about requests.
+    pub http: HttpMetrics,
 }
 
 impl Gateway {
@@ -108,7 +116,7 @@ impl Gateway {
         clock: Clock,
         shared: Shared,
     ) -> Result<Self, String> {
-        let Shared { redis, rate_limits, metrics } = shared;
+        let Shared { redis, rate_limits, metrics, http } = shared;
         config.validate()?;
         let routes = Routes::new(routes)?;
         let mut background = JoinSet::new();
@@ -117,7 +125,7 @@ impl Gateway {
             &config,
             introspection,
             clock.clone(),
-            metrics.introspection,
+            metrics.introspection.clone(),
         ));
         background.spawn(Arc::clone(&identities).listen(revocations));
         let rate_limiters = RateLimiters::new(config.rate_limits, &clock, redis, rate_limits);
@@ -126,13 +134,17 @@ impl Gateway {
             let rate_limiters = Arc::clone(&rate_limiters);
             background.spawn(async move { rate_limiters.sweep().await });
         }
+        let in_flight_max = config.requests_in_flight_max;
+        metrics.in_flight_max.set(i64::try_from(in_flight_max).unwrap_or(i64::MAX));
         Ok(Self(Arc::new(Edge {
+            http: http.of("gateway", &clock),
+            metrics,
             cors: cors::layer(&config.cors_origins),
             health: Health::default(),
             rate_limiters,
             routes,
             identities,
-            in_flight: Semaphore::new(config.requests_in_flight_max),
+            in_flight: Semaphore::new(in_flight_max),
             _background: background,
             config,
             clock,
@@ -160,6 +172,7 @@ impl Edge {
     async fn serve(&self, mut request: Request) -> Response {
         let request_id = RequestId::accept_or_make(request.headers(), self.clock.now());
         let log = AccessLog::start(&self.clock, &request, &request_id);
+        let measurement = self.http.start(request.method());
         to_origin_form(request.uri_mut());
         request.extensions_mut().insert(request_id.clone());
         let mut response = match &self.cors {
@@ -176,6 +189,7 @@ impl Edge {
         };
         headers::mark_response(response.headers_mut(), &request_id);
         log.finish(&response);
+        measurement.finish(&response);
         response
     }
 
@@ -197,6 +211,9 @@ impl Edge {
             response
         });
         self.rate_limiters.tell(findings.standing, response.headers_mut());
+        if let Some(place) = findings.place {
+            route::name(&mut response, place);
+        }
         if let Some(caller) = findings.caller {
             access_log::note_caller(&mut response, caller);
         }
@@ -213,7 +230,8 @@ impl Edge {
         let is_draining = request.extensions().get::<Draining>().is_some();
         let (routes, clock) = (&self.routes, &self.clock);
         let health = self.health.answer(method, uri, is_draining, request_id, routes, clock);
-        if let Some(response) = health.await {
+        if let Some((response, place)) = health.await {
+            findings.place = Some(place);
             return Ok(response);
         }
         let peer = request.extensions().get::<PeerAddress>().copied();
@@ -222,6 +240,7 @@ impl Edge {
         let standing = &mut findings.standing;
         self.rate_limiters.take_address(peer, known.as_ref(), standing).await?;
         let route = route?;
+        findings.place = Some(route.prefix);
         headers::clean_request(request.headers_mut(), request_id);
         let caller = self.identify(&mut request).await?;
         findings.caller = Some(caller);
@@ -236,7 +255,6 @@ impl Edge {
         let request = body::read(request, bounds).await?;
         let mut response = self.call(route, request).await?;
         headers::clean_response(response.headers_mut());
-        access_log::note_route(&mut response, route.prefix);
         Ok(response)
     }
 
@@ -255,11 +273,18 @@ impl Edge {
     async fn identify(&self, request: &mut Request) -> Result<Caller, Problem> {
         let token = match take_credentials(request.headers_mut()) {
             Credentials::None => return Ok(Caller::Anonymous),
-            Credentials::Malformed => return Ok(Caller::Refused),
+            Credentials::Malformed => {
+                self.metrics.count_refused_token("malformed");
+                return Ok(Caller::Refused);
+            }
             Credentials::Token(token) => token,
         };
         match self.identities.identify(token).await {
-            Ok(identity) => Ok(identity.map_or(Caller::Refused, Caller::Known)),
+            Ok(Some(identity)) => Ok(Caller::Known(identity)),
+            Ok(None) => {
+                self.metrics.count_refused_token("inactive");
+                Ok(Caller::Refused)
+            }
             Err(error) => Err(Problem::unavailable(&error)),
         }
     }

@@ -35,7 +35,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Health(Mutex<Option<(Duration, Vec<Check>)>>);
 
 impl Health {
-    /// The answer, if the path is one of health. A gateway that drains is not ready.
+    /// The answer and its path, if that is one of health. A gateway that drains is not ready.
     pub(crate) async fn answer(
         &self,
         method: &Method,
@@ -44,22 +44,23 @@ impl Health {
         request_id: &RequestId,
         routes: &Routes,
         clock: &Clock,
-    ) -> Option<Response> {
-        let asks_ready = match uri.path() {
-            "/livez" => false,
-            "/readyz" => true,
+    ) -> Option<(Response, &'static str)> {
+        let (asks_ready, path) = match uri.path() {
+            "/livez" => (false, "/livez"),
+            "/readyz" => (true, "/readyz"),
             _ => return None,
         };
         if !matches!(*method, Method::GET | Method::HEAD) {
             let mut response = Problem::new(&METHOD_NOT_ALLOWED).into_response();
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
-            return Some(write_problem(response, uri, Some(request_id)));
+            return Some((write_problem(response, uri, Some(request_id)), path));
         }
-        Some(match (asks_ready, is_draining) {
+        let response = match (asks_ready, is_draining) {
             (false, _) => "ok\n".into_response(),
             (true, true) => report(&[draining_check()]),
             (true, false) => self.ready(routes, clock).await,
-        })
+        };
+        Some((response, path))
     }
 
     async fn ready(&self, routes: &Routes, clock: &Clock) -> Response {

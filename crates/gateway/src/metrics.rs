@@ -5,6 +5,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
+use service::metrics::{counted_from_zero, duration_histogram};
 
 /// The metrics; clones share the values.
 #[derive(Debug, Clone)]
@@ -25,6 +26,10 @@ pub struct Metrics {
     pub(crate) upstream_duration: Family<UpstreamLabels, Histogram>,
     /// What the memory of introspection does.
     pub(crate) introspection: IntrospectionMetrics,
+    /// Bearer tokens that were not taken for anybody's.
+    tokens_refused: Family<RefusalLabels, Counter>,
+    /// Requests that may be given to services at once.
+    pub(crate) in_flight_max: Gauge,
 }
 
 /// What the memory of introspection does.
@@ -61,11 +66,11 @@ pub(crate) struct RetryLabels {
     pub(crate) reason: &'static str,
 }
 
-/// From 100 microseconds to 10 seconds, three a decade.
-const DURATION_BUCKETS: [f64; 16] = [
-    0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
-    10.0,
-];
+/// Why a token was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    reason: &'static str,
+}
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -76,8 +81,12 @@ impl Default for Metrics {
             upstream_circuit_openings: Family::default(),
             upstream_retries: Family::default(),
             upstream_retries_denied: Family::default(),
-            upstream_duration: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
+            upstream_duration: Family::new_with_constructor(duration_histogram),
             introspection: IntrospectionMetrics::default(),
+            tokens_refused: counted_from_zero(
+                ["malformed", "inactive"].map(|reason| RefusalLabels { reason }),
+            ),
+            in_flight_max: Gauge::default(),
         }
     }
 }
@@ -122,7 +131,22 @@ impl Metrics {
             Unit::Seconds,
             self.upstream_duration.clone(),
         );
+        registry.register(
+            "tokens_refused",
+            "Requests whose access token is not one, or nobody's",
+            self.tokens_refused.clone(),
+        );
+        registry.register(
+            "requests_in_flight_max",
+            "Requests that may be given to services at once; more are refused",
+            self.in_flight_max.clone(),
+        );
         self.introspection.register(registry);
+    }
+
+    /// Counts a token that is `malformed` or `inactive`.
+    pub(crate) fn count_refused_token(&self, reason: &'static str) {
+        self.tokens_refused.get_or_create(&RefusalLabels { reason }).inc();
     }
 }
 

@@ -2,6 +2,7 @@
 //! clients, `engine` commits in groups what the ledger decides, `store` keeps it. It knows accounts
 //! by their ids only, and names no other service.
 
+mod conservation;
 mod engine;
 mod http;
 pub mod locks;
@@ -9,7 +10,7 @@ mod metrics;
 mod standings;
 pub mod store;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use prometheus_client::registry::Registry;
@@ -53,6 +54,8 @@ pub struct Dependencies {
     pub feed: Arc<dyn AccountFeed>,
     /// Locks that the instances of the service share, if there are several.
     pub locks: Option<Arc<dyn WalletLocks>>,
+    /// How often it is checked that money is conserved, at most.
+    pub conservation_interval: Duration,
 }
 
 /// The running service.
@@ -62,6 +65,7 @@ pub struct MoneyService {
     metrics: Metrics,
     threads: EngineThreads,
     follower: JoinHandle<()>,
+    watch: JoinHandle<()>,
     /// Whether the follower has known all that the account feed had told.
     caught_up: watch::Receiver<bool>,
 }
@@ -87,9 +91,10 @@ impl MoneyService {
         dependencies: Dependencies,
         shutdown: Shutdown,
     ) -> Result<Self, StartError> {
-        let Dependencies { clock, feed, locks } = dependencies;
+        let Dependencies { clock, feed, locks, conservation_interval } = dependencies;
         let metrics = Metrics::default();
-        let parts = EngineParts { config, locks, clock: clock.clone(), metrics: metrics.clone() };
+        let engine_metrics = metrics.engine.clone();
+        let parts = EngineParts { config, locks, clock: clock.clone(), metrics: engine_metrics };
         let (engine, threads, reads): (_, _, Arc<dyn Reads>) = match database {
             Database::Sqlite(store) => {
                 let (engine, threads) = Engine::start(vec![store.lane()?], &parts, &shutdown)?;
@@ -107,12 +112,20 @@ impl MoneyService {
             feed,
             Arc::clone(&reads),
             engine.clone(),
-            clock,
-            metrics.clone(),
+            clock.clone(),
+            metrics.feed.clone(),
             catch_up,
+            shutdown.clone(),
+        ));
+        let watch = tokio::spawn(conservation::watch(
+            Arc::clone(&reads),
+            clock,
+            metrics.conservation.clone(),
+            conservation_interval,
             shutdown,
         ));
-        Ok(Self { state: State { engine, reads }, metrics, threads, follower, caught_up })
+        let state = State { engine, reads };
+        Ok(Self { state, metrics, threads, follower, watch, caught_up })
     }
 
     /// Waits until everything is known that the account feed had told when the service started.
@@ -126,6 +139,7 @@ impl MoneyService {
     /// Makes the service's metrics readable.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.metrics.register(registry);
+        self.state.engine.register_queue(registry);
     }
 
     /// The service's routes, below `/money`.
@@ -146,9 +160,12 @@ impl MoneyService {
     /// Waits for the end, after the signal to shut down: everything queued is answered and the
     /// database is closed.
     pub async fn join(self) {
-        let Self { state, threads, follower, .. } = self;
+        let Self { state, threads, follower, watch, .. } = self;
         if follower.await.is_err() {
             tracing::error!("the follower of the account feed ended in a panic");
+        }
+        if watch.await.is_err() {
+            tracing::error!("the check of conservation ended in a panic");
         }
         drop(state);
         threads.join().await;

@@ -12,7 +12,7 @@ use service::{
 };
 use tokio::sync::watch;
 
-use crate::{engine::Engine, metrics::Metrics, store::Reads};
+use crate::{engine::Engine, metrics::FeedMetrics, store::Reads};
 
 /// Changes taken at a time.
 const CHANGES_MAX: u32 = 256;
@@ -27,7 +27,7 @@ pub(crate) async fn follow(
     reads: Arc<dyn Reads>,
     engine: Engine,
     clock: Clock,
-    metrics: Metrics,
+    metrics: FeedMetrics,
     caught_up: watch::Sender<bool>,
     mut shutdown: Shutdown,
 ) {
@@ -52,11 +52,11 @@ async fn follow_until_error(
     reads: &dyn Reads,
     engine: &Engine,
     clock: &Clock,
-    metrics: &Metrics,
+    metrics: &FeedMetrics,
     caught_up: &watch::Sender<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut sequence = reads.feed_sequence().await?;
-    metrics.feed_sequence.set(sequence);
+    metrics.sequence.set(sequence);
     loop {
         // Somebody waits for what has been told by now, not for what comes next.
         let wait = if *caught_up.borrow() { WAIT } else { Duration::ZERO };
@@ -64,10 +64,10 @@ async fn follow_until_error(
         let is_all = changes.len() < CHANGES_MAX as usize;
         for change in changes {
             let AccountChange { account_id, standing, created_at, .. } = change;
-            metrics.feed_lag_seconds.set(clock.now().since(created_at).as_secs_f64());
+            metrics.lag_seconds.set(clock.now().since(created_at).as_secs_f64());
             engine.apply_change(change).await?;
             sequence = change.sequence;
-            metrics.feed_sequence.set(sequence);
+            metrics.sequence.set(sequence);
             tracing::info!(
                 account.id = account_id,
                 ?standing,
@@ -79,12 +79,12 @@ async fn follow_until_error(
             caught_up.send_replace(true);
         }
         // Everything that the feed has told is applied.
-        metrics.feed_lag_seconds.set(0.0);
-        metrics.feed_answered_seconds.set(seconds(clock.now()));
+        metrics.lag_seconds.set(0.0);
+        metrics.answered_seconds.set(seconds(clock.now()));
     }
 }
 
 /// Seconds since 1970-01-01T00:00:00Z, as metrics tell times.
-fn seconds(time: Timestamp) -> f64 {
+pub(crate) fn seconds(time: Timestamp) -> f64 {
     time.since(Timestamp::from_micros(0)).as_secs_f64()
 }

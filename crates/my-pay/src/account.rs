@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use account::AccountService;
-use prometheus_client::registry::Registry;
+use axum::middleware::from_fn_with_state;
 use service::{
     clock::Clock,
     contract::{
         identity::Party, internal, introspection::Introspection as _, revocations::Publisher,
     },
     http::health::Readiness,
+    metrics::measure,
 };
 
 use crate::{
     config::Config,
     data_dir::DatabaseFile,
     database::{Opened, open_account},
-    edge, operations,
+    edge,
+    operations::Metrics,
     server::{Listener, Server},
 };
 
@@ -39,25 +41,29 @@ impl Account {
         let has_redis = redis_url.is_some();
         let listener = Listener::bind(config.account.listen).await?;
         let Opened { store, file } = open_account(&config.account.database()).await?;
-        let mut registry = Registry::default();
-        store.register_metrics(&mut registry);
+        let mut metrics = Metrics::new();
+        let registry = &mut metrics.registry;
         let account = AccountService::new(store, config.account.to_service(), clock.clone())?;
+        account.register_metrics(registry);
         let service = Arc::new(account.clone());
         let mut readiness: Vec<Arc<dyn Readiness>> = vec![service.clone()];
         let mut publisher = None;
         if let Some(url) = &redis_url {
             let redis = edge::redis(url, &clock);
-            redis.metrics().register(&mut registry);
+            redis.metrics().register(registry);
             readiness.push(edge::redis_readiness(&redis));
             let revocations = account.revocations();
             let started = Publisher::start(url.client()?, keys.clone(), revocations, clock.clone());
             publisher = Some(started);
         }
-        let operations = operations::serve(config, registry).await?;
         let verifier = edge::verifier(&keys, Party::Account, &clock);
+        verifier.register_metrics("account", registry);
+        let http = metrics.http.of("account", &clock);
         let router = edge::guarded(account.router(), "/accounts", verifier.clone(), readiness);
         let router = internal::routes(service.clone(), service, verifier).fallback_service(router);
-        let server = listener.serve(router, config.server.limits());
+        let router = router.layer(from_fn_with_state(http, measure));
+        let server = listener.serve(router, config.server.limits(), metrics.listener.clone());
+        let operations = metrics.serve(config).await?;
         edge::announce("account service", server.address, has_redis);
         Ok(Self { server, _operations: operations, publisher, _file: file })
     }

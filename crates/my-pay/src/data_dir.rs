@@ -7,6 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use prometheus_client::registry::Registry;
+use rustix::fs::{StatVfs, statvfs};
+use service::metrics::register_observed;
 
 /// The folder, held. The lock ends with this value, or with the process however that ends.
 #[derive(Debug)]
@@ -30,6 +33,20 @@ impl DataDir {
         let taken = lock.try_lock();
         check(taken, || format!("the data directory {}", path.display()))?;
         Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Makes it readable how much room its file system has.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        let room = |path: &Path, blocks: fn(StatVfs) -> u64| {
+            let path = path.to_owned();
+            move || statvfs(&path).ok().map(|found| found.f_frsize.saturating_mul(blocks(found)))
+        };
+        let help = "Free space of the file system that the data directory is on";
+        let free = room(&self.path, |found| found.f_bavail);
+        register_observed(registry, "mypay_data_dir_free_bytes", help, free);
+        let help = "Size of the file system that the data directory is on";
+        let size = room(&self.path, |found| found.f_blocks);
+        register_observed(registry, "mypay_data_dir_size_bytes", help, size);
     }
 
     /// The account service's database.

@@ -12,6 +12,7 @@ use service::{
     http::{
         finish::finish,
         health::{self, Check, Readiness},
+        route,
     },
     redis::{Redis, RedisConfig, RedisUrl},
 };
@@ -29,6 +30,7 @@ pub(crate) fn guarded(
     health::routes(Arc::new(All(readiness)))
         .layer(middleware::from_fn(finish))
         .fallback_service(guard(router, verifier, prefix))
+        .layer(middleware::from_fn(route::tell))
 }
 
 /// Checks identities meant for this service.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use gateway::{Gateway, Metrics, Pool, PoolConfig, PooledService, Route, Shared};
-use prometheus_client::registry::Registry;
 use service::{
     clock::Clock,
     contract::{
@@ -50,13 +49,17 @@ impl Edge {
         let introspection = AccountClient::new(accounts, signer.clone(), subscriber, clock.clone())
             .context("upstreams.account")?;
         let settings = config.gateway();
-        let mut registry = Registry::default();
-        let shared =
-            Shared { redis: redis_url.map(|url| edge::redis(&url, &clock)), ..Shared::default() };
-        shared.metrics.register(&mut registry);
-        shared.rate_limits.register(&mut registry);
+        let mut observed = operations::Metrics::new();
+        let registry = &mut observed.registry;
+        let shared = Shared {
+            redis: redis_url.map(|url| edge::redis(&url, &clock)),
+            http: observed.http.clone(),
+            ..Shared::default()
+        };
+        shared.metrics.register(registry);
+        shared.rate_limits.register(registry);
         if let Some(redis) = &shared.redis {
-            redis.metrics().register(&mut registry);
+            redis.metrics().register(registry);
         }
         let metrics = shared.metrics.clone();
         let pools = Pools { config: &settings.pool, signer, clock: &clock, metrics };
@@ -67,8 +70,8 @@ impl Edge {
         let gateway =
             Gateway::start_shared(settings, routes, Arc::new(introspection), clock.clone(), shared)
                 .map_err(anyhow::Error::msg)?;
-        let operations = operations::serve(config, registry).await?;
-        let server = listener.serve(gateway, config.server.limits());
+        let server = listener.serve(gateway, config.server.limits(), observed.listener.clone());
+        let operations = observed.serve(config).await?;
         edge::announce("gateway", server.address, has_redis);
         Ok(Self { server, _operations: operations })
     }

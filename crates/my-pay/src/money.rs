@@ -3,17 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
+use axum::middleware::from_fn_with_state;
 use money::{
     Dependencies, MoneyService,
     locks::{WalletLocks, metrics::LockMetrics, redis::RedisLocks},
 };
-use prometheus_client::registry::Registry;
 use service::{
     clock::Clock,
     contract::{
         identity::{Party, Signer},
         internal::AccountClient,
     },
+    metrics::measure,
     shutdown::{self, Trigger},
 };
 
@@ -21,7 +22,8 @@ use crate::{
     config::Config,
     data_dir::DatabaseFile,
     database::{Opened, open_money},
-    edge, operations,
+    edge,
+    operations::Metrics,
     server::{Listener, Server},
 };
 
@@ -51,29 +53,39 @@ impl Money {
         let feed = Arc::new(AccountClient::new(accounts, signer, None, clock.clone())?);
         let listener = Listener::bind(config.money.listen).await?;
         let Opened { store, file } = open_money(&config.money).await?;
-        let mut registry = Registry::default();
+        let mut metrics = Metrics::new();
+        let registry = &mut metrics.registry;
+        store.register_metrics(registry);
         let redis = redis_url.map(|url| edge::redis(&url, &clock));
         let mut locks: Option<Arc<dyn WalletLocks>> = None;
         if let Some(redis) = &redis {
             let times = config.money.lock_times();
-            let metrics = LockMetrics::default();
-            metrics.register(&mut registry);
-            redis.metrics().register(&mut registry);
-            let taken = RedisLocks::new(redis.clone(), times, metrics)
+            let lock_metrics = LockMetrics::default();
+            lock_metrics.register(registry);
+            redis.metrics().register(registry);
+            let taken = RedisLocks::new(redis.clone(), times, lock_metrics)
                 .context("there is no randomness for the name of this instance")?;
             locks = Some(Arc::new(taken));
         }
         let (stop_working, working) = shutdown::channel();
-        let dependencies = Dependencies { clock: clock.clone(), feed, locks };
+        let dependencies = Dependencies {
+            clock: clock.clone(),
+            feed,
+            locks,
+            conservation_interval: config.money.conservation_interval(),
+        };
         let money = MoneyService::start(&store, config.money.engine(), dependencies, working)?;
         catch_up(&money).await;
-        money.register_metrics(&mut registry);
-        let operations = operations::serve(config, registry).await?;
+        money.register_metrics(registry);
         let mut readiness = vec![money.readiness()];
         readiness.extend(redis.as_ref().map(edge::redis_readiness));
         let verifier = edge::verifier(&keys, Party::Money, &clock);
+        verifier.register_metrics("money", registry);
+        let http = metrics.http.of("money", &clock);
         let router = edge::guarded(money.router(), "/money", verifier, readiness);
-        let server = listener.serve(router, config.server.limits());
+        let router = router.layer(from_fn_with_state(http, measure));
+        let server = listener.serve(router, config.server.limits(), metrics.listener.clone());
+        let operations = metrics.serve(config).await?;
         edge::announce("money service", server.address, has_redis);
         Ok(Self { server, _operations: operations, service: money, stop_working, _file: file })
     }

@@ -1,20 +1,48 @@
-//! The operations port: metrics, for whoever watches a service. Off unless configured, and never
-//! the port of clients.
+//! What whoever watches a process can see: metrics on the operations port. Off unless configured,
+//! and never the port of clients.
 
 use prometheus_client::registry::Registry;
-use service::http::metrics;
+use service::{
+    http::server::ListenerMetrics,
+    metrics::{self, HttpMetrics},
+};
 
 use crate::{
     config::Config,
     server::{Listener, Server},
 };
 
-/// Serves what was registered, until the process ends.
-pub(crate) async fn serve(config: &Config, registry: Registry) -> anyhow::Result<Option<Server>> {
-    let Some(address) = config.server.operations_listen else { return Ok(None) };
-    let server = Listener::bind(address)
-        .await?
-        .serve(metrics::routes(registry), config.server.limits_at_once());
-    tracing::info!(operations.listen = %server.address, "metrics are served");
-    Ok(Some(server))
+/// Everything that can be seen of a process, and what all of its services share of it.
+pub(crate) struct Metrics {
+    /// What is shown. Services add their own.
+    pub(crate) registry: Registry,
+    /// Requests, of all services of the process.
+    pub(crate) http: HttpMetrics,
+    /// The listener for clients.
+    pub(crate) listener: ListenerMetrics,
+}
+
+impl Metrics {
+    /// With what every process has. Inside a tokio runtime.
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::default();
+        metrics::register_process(&mut registry);
+        let (http, listener) = (HttpMetrics::default(), ListenerMetrics::default());
+        http.register(&mut registry);
+        listener.register(&mut registry);
+        Self { registry, http, listener }
+    }
+
+    /// Shows it all until the process ends.
+    pub(crate) async fn serve(self, config: &Config) -> anyhow::Result<Option<Server>> {
+        let Some(address) = config.server.operations_listen else { return Ok(None) };
+        let limits = config.server.limits_at_once();
+        let server = Listener::bind(address).await?.serve(
+            metrics::routes(self.registry),
+            limits,
+            ListenerMetrics::default(),
+        );
+        tracing::info!(operations.listen = %server.address, "metrics are served");
+        Ok(Some(server))
+    }
 }

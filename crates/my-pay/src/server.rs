@@ -5,7 +5,7 @@ use std::{convert::Infallible, net::SocketAddr};
 use anyhow::Context;
 use axum::{body::Body, extract::Request, response::Response};
 use service::{
-    http::server::{self, Limits},
+    http::server::{self, Limits, ListenerMetrics},
     shutdown::{self, Trigger},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -37,14 +37,14 @@ impl Listener {
     }
 
     /// Serves from now on.
-    pub(crate) fn serve<S>(self, service: S, limits: Limits) -> Server
+    pub(crate) fn serve<S>(self, service: S, limits: Limits, metrics: ListenerMetrics) -> Server
     where
         S: Service<Request<Body>, Response = Response, Error = Infallible>,
         S: Clone + Send + 'static,
         S::Future: Send,
     {
         let (stop, stopping) = shutdown::channel();
-        let task = tokio::spawn(server::serve(self.listener, service, limits, stopping));
+        let task = tokio::spawn(server::serve(self.listener, service, limits, metrics, stopping));
         Server { address: self.address, task, stop }
     }
 }

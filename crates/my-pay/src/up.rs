@@ -4,12 +4,13 @@ use std::{net::SocketAddr, sync::Arc};
 
 use account::AccountService;
 use anyhow::Context;
+use axum::middleware::from_fn_with_state;
 use gateway::{Gateway, InProcess, Route, Shared};
 use money::{Dependencies, MoneyService, store::Database};
-use prometheus_client::registry::Registry;
 use service::{
     clock::Clock,
     contract::account_feed::AccountFeed,
+    metrics::measure,
     shutdown::{self, Trigger},
 };
 
@@ -17,7 +18,7 @@ use crate::{
     config::Config,
     data_dir::DataDir,
     money::catch_up,
-    operations,
+    operations::Metrics,
     server::{Listener, Server},
 };
 
@@ -59,26 +60,39 @@ impl Up {
         let wallets = money::store::sqlite::SqliteStore::open(&data_dir.money_database())
             .context("the money database cannot be opened")?;
         let wallets = Database::Sqlite(wallets);
-        let dependencies = Dependencies { clock: clock.clone(), feed, locks: None };
+        let dependencies = Dependencies {
+            clock: clock.clone(),
+            feed,
+            locks: None,
+            conservation_interval: config.money.conservation_interval(),
+        };
         let money = MoneyService::start(&wallets, config.money.engine(), dependencies, working)?;
         catch_up(&money).await;
 
+        let mut metrics = Metrics::new();
+        let http = |service| from_fn_with_state(metrics.http.of(service, &clock), measure);
+        let accounts = account.router().layer(http("account"));
+        let moneys = money.router().layer(http("money"));
         let mut routes = vec![
-            route("/accounts", InProcess::new(account.router(), Arc::new(account.clone()))),
-            route("/money", InProcess::new(money.router(), money.readiness())),
+            route("/accounts", InProcess::new(accounts, Arc::new(account.clone()))),
+            route("/money", InProcess::new(moneys, money.readiness())),
         ];
         routes.extend(further_routes);
         let introspection = Arc::new(account.clone());
-        let shared = Shared::default();
-        let mut registry = Registry::default();
-        shared.metrics.register(&mut registry);
-        money.register_metrics(&mut registry);
-        let operations = operations::serve(config, registry).await?;
+        let shared = Shared { http: metrics.http.clone(), ..Shared::default() };
+        let registry = &mut metrics.registry;
+        shared.metrics.register(registry);
+        shared.rate_limits.register(registry);
+        account.register_metrics(registry);
+        money.register_metrics(registry);
+        data_dir.register_metrics(registry);
+        let listener_metrics = metrics.listener.clone();
+        let operations = metrics.serve(config).await?;
         let gateway = Gateway::start_shared(config.gateway(), routes, introspection, clock, shared)
             .map_err(anyhow::Error::msg)?;
         // Nobody else could answer meanwhile.
         let limits = config.server.limits_at_once();
-        let server = listener.serve(gateway, limits);
+        let server = listener.serve(gateway, limits, listener_metrics);
         let listen = server.address;
         tracing::info!(%listen, data.dir = %config.data_dir.display(), "my-pay is up");
         Ok(Self {

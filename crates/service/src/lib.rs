@@ -1,10 +1,11 @@
 //! What every service needs and no service owns: the HTTP server and its shutdown, problem details,
-//! strict reading of input, identity, the contracts between services, embedded storage, telemetry.
+//! strict reading of input, identity, the contracts between services, storage, metrics, telemetry.
 //! It knows nothing of accounts, wallets or routes.
 
 pub mod clock;
 pub mod contract;
 pub mod http;
+pub mod metrics;
 pub mod redis;
 pub mod shutdown;
 pub mod store;

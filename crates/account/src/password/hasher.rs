@@ -11,10 +11,13 @@ use argon2::{
         phc::{Output, ParamsString, Salt},
     },
 };
-use tokio::{sync::Semaphore, task};
+use tokio::{sync::Semaphore, task, time::Instant};
 
 use super::NewPassword;
-use crate::config::{InvalidConfig, PasswordConfig};
+use crate::{
+    config::{InvalidConfig, PasswordConfig},
+    metrics::HasherMetrics,
+};
 
 /// Length of a salt and of a hash, in bytes (RFC 9106, section 4).
 const SALT_BYTES: usize = 16;
@@ -48,6 +51,7 @@ pub(crate) struct Hasher {
     /// One for each hash that is computed.
     threads: Arc<Semaphore>,
     memories: Arc<Mutex<Vec<Vec<Block>>>>,
+    metrics: HasherMetrics,
 }
 
 impl Hasher {
@@ -63,13 +67,21 @@ impl Hasher {
             .map_err(password_hash::Error::from)
             .and_then(|(salt, output)| assemble(&params, salt, output))
             .map_err(|_| InvalidConfig { setting: "password", reason: "cannot be written down" })?;
+        let metrics = HasherMetrics::default();
+        metrics.waiting_max.set(i64::try_from(config.waiting_max).unwrap_or(i64::MAX));
         Ok(Self {
+            metrics,
             params,
             absent,
             places: Arc::new(Semaphore::new(config.threads_max + config.waiting_max)),
             threads: Arc::new(Semaphore::new(config.threads_max)),
             memories: Arc::default(),
         })
+    }
+
+    /// What it counts.
+    pub(crate) fn metrics(&self) -> &HasherMetrics {
+        &self.metrics
     }
 
     /// Hashes a password under a fresh salt, to a PHC string.
@@ -115,15 +127,22 @@ impl Hasher {
         T: Send + 'static,
         F: FnOnce(&mut Vec<Block>) -> Result<T, password_hash::Error> + Send + 'static,
     {
-        let place =
-            Arc::clone(&self.places).try_acquire_owned().map_err(|_full| HashError::Busy)?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_full| {
+            self.metrics.refused.inc();
+            HashError::Busy
+        })?;
+        let (arrived, waiting) = (Instant::now(), self.metrics.wait());
         let thread =
             Arc::clone(&self.threads).acquire_owned().await.expect("the semaphore is never closed");
-        let memories = Arc::clone(&self.memories);
+        self.metrics.observe_wait(arrived.elapsed());
+        drop(waiting);
+        let (memories, metrics) = (Arc::clone(&self.memories), self.metrics.clone());
         let done = task::spawn_blocking(move || {
             let kept = memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut memory = kept.unwrap_or_default();
+            let started = Instant::now();
             let result = work(&mut memory);
+            metrics.observe_duration(started.elapsed());
             memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
             // Held to here, also when nobody waits for the result any more.
             drop((place, thread));

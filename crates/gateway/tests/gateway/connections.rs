@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use my_pay_gateway::Config;
 use service::{
-    http::server::{Limits, serve},
+    http::server::{Limits, ListenerMetrics, serve},
     shutdown::{self, Trigger},
 };
 use tokio::{
@@ -35,7 +35,7 @@ async fn start_with(drain_delay: Duration, change: impl FnOnce(&mut Config)) -> 
         drain_delay,
         drain_timeout: Duration::from_secs(5),
     };
-    tokio::spawn(serve(listener, world.gateway, limits, shutdown));
+    tokio::spawn(serve(listener, world.gateway, limits, ListenerMetrics::default(), shutdown));
     Served { address, trigger }
 }
 

@@ -24,7 +24,7 @@ use service::{
     },
     http::{
         health::{Check, Readiness},
-        server::{Limits, serve},
+        server::{Limits, ListenerMetrics, serve},
     },
     redis::RedisUrl,
     shutdown::{self, Trigger},
@@ -114,7 +114,7 @@ impl World {
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(1),
         };
-        tokio::spawn(serve(listener, router, limits, signal));
+        tokio::spawn(serve(listener, router, limits, ListenerMetrics::default(), signal));
         let gateways = [(), ()].map(|()| {
             let subscriber = url.as_ref().map(|url| {
                 Subscriber::start(url.client().unwrap(), keys.clone(), 1, clock.clone())

@@ -5,13 +5,16 @@
 use std::sync::Arc;
 
 use service::http::problem::chain;
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::{runtime::Handle, sync::mpsc, time::Instant};
 
 use super::{
     durability::Durability,
     job::{Done, EngineError, Job},
 };
-use crate::store::Flush;
+use crate::{
+    metrics::{EngineMetrics, Stage},
+    store::Flush,
+};
 
 /// Committed batches that may wait for the disk; beyond it the lane waits too. Few, because
 /// requests that wait for the lane meanwhile make its next batch larger, and a large one costs less
@@ -33,36 +36,40 @@ pub(super) fn acknowledge<F: Flush>(
     mut committed: mpsc::Receiver<Committed>,
     durability: &Arc<Durability>,
     runtime: &Handle,
+    metrics: &EngineMetrics,
 ) {
     while let Some(first) = committed.blocking_recv() {
         let mut group = vec![first];
         while let Ok(next) = committed.try_recv() {
             group.push(next);
         }
+        let started = Instant::now();
         if let Err(error) = flusher.flush() {
             tracing::error!(error = %chain(&error), "the disk refused; no more money is moved");
             durability.fail();
         }
+        metrics.observe_stage(Stage::Flush, started.elapsed());
         let newest = group.last().map_or(0, |batch| batch.commit);
         if !durability.is_failed() {
             durability.reach(newest);
         }
         // From inside the runtime, because waking each waiter from outside costs a system call.
         let failed = durability.is_failed();
+        let metrics = metrics.clone();
         runtime.spawn(async move {
             for batch in group {
-                batch.answer(failed);
+                batch.answer(failed, &metrics);
             }
         });
     }
 }
 
 impl Committed {
-    fn answer(self, failed: bool) {
+    fn answer(self, failed: bool, metrics: &EngineMetrics) {
         let error = match self.answers {
             Ok(answers) if !failed => {
                 for (job, done) in self.jobs.into_iter().zip(answers) {
-                    job.answer(Ok(done));
+                    job.answer(Ok(done), metrics);
                 }
                 return;
             }
@@ -70,7 +77,7 @@ impl Committed {
             Err(error) => error,
         };
         for job in self.jobs {
-            job.answer(Err(error));
+            job.answer(Err(error), metrics);
         }
     }
 }

@@ -6,6 +6,8 @@ use ledger::{
 use service::contract::account_feed::AccountChange;
 use tokio::sync::oneshot;
 
+use crate::metrics::{EngineMetrics, type_of};
+
 /// What became of a command to move money.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -76,12 +78,17 @@ impl Job {
     }
 
     /// Answers the job. Whoever asked may have gone; what was committed stays committed.
-    pub(super) fn answer(self, result: Result<Done, EngineError>) {
+    pub(super) fn answer(self, result: Result<Done, EngineError>, metrics: &EngineMetrics) {
         match self {
-            Self::Move { reply, .. } => send(reply, result, |done| match done {
-                Done::Moved(answer) => Some(answer),
-                Done::Opened(_) | Done::Stood => None,
-            }),
+            Self::Move { command, reply } => {
+                let pick = |done| match done {
+                    Done::Moved(answer) => Some(answer),
+                    Done::Opened(_) | Done::Stood => None,
+                };
+                let result = picked(result, pick);
+                metrics.count_outcome(type_of(&command), &result);
+                let _gone = reply.send(result);
+            }
             Self::Open { reply, .. } => send(reply, result, |done| match done {
                 Done::Opened(opened) => Some(opened),
                 Done::Moved(_) | Done::Stood => None,
@@ -99,6 +106,12 @@ fn send<T>(
     result: Result<Done, EngineError>,
     pick: impl FnOnce(Done) -> Option<T>,
 ) {
-    let result = result.map(|done| pick(done).expect("an answer is of its job's kind"));
-    let _gone = reply.send(result);
+    let _gone = reply.send(picked(result, pick));
+}
+
+fn picked<T>(
+    result: Result<Done, EngineError>,
+    pick: impl FnOnce(Done) -> Option<T>,
+) -> Result<T, EngineError> {
+    result.map(|done| pick(done).expect("an answer is of its job's kind"))
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     locks::WalletLocks,
-    metrics::Metrics,
+    metrics::{EngineMetrics, Stage},
     store::{LaneStore, StoreError},
 };
 
@@ -43,7 +43,7 @@ pub(super) struct Surroundings {
     pub(super) locks: Option<Arc<dyn WalletLocks>>,
     pub(super) batch_jobs_max: usize,
     pub(super) clock: Clock,
-    pub(super) metrics: Metrics,
+    pub(super) metrics: EngineMetrics,
 }
 
 impl<S: LaneStore> Lane<S> {
@@ -62,7 +62,11 @@ impl<S: LaneStore> Lane<S> {
         let queue = Arc::clone(&self.surroundings.queue);
         let jobs_max = self.surroundings.batch_jobs_max;
         while let Some(batch) = queue.take(jobs_max, &mut shutdown).await {
+            let started = Instant::now();
+            let waits = batch.jobs.iter().filter_map(|waiting| waiting.waited(started));
+            self.surroundings.metrics.observe_batch(batch.jobs.len(), waits);
             self.run_batch(batch).await;
+            self.surroundings.metrics.count_busy(started.elapsed());
         }
     }
 
@@ -70,14 +74,16 @@ impl<S: LaneStore> Lane<S> {
         let waiting = std::mem::take(&mut batch.jobs);
         if self.surroundings.durability.is_failed() {
             for Waiting { job, .. } in waiting {
-                job.answer(Err(EngineError::Unavailable));
+                job.answer(Err(EngineError::Unavailable), &self.surroundings.metrics);
             }
             return;
         }
         // Kept until the last commit: it releases the locks when it is dropped.
         let (jobs, _held) = match &self.surroundings.locks {
             Some(locks) if !batch.is_overdue => {
+                let asked = Instant::now();
                 let held = locks.acquire(&self.wallets_of(&waiting)).await;
+                self.surroundings.metrics.observe_stage(Stage::Lock, asked.elapsed());
                 let (ready, deferred) = self.part(waiting, &held.elsewhere);
                 if !deferred.is_empty() {
                     batch.defer(deferred, pause(1));
@@ -178,6 +184,7 @@ impl<S: LaneStore> Lane<S> {
     /// Load, decide, persist, commit.
     async fn attempt(&mut self, batch: &[Job]) -> Result<Vec<Done>, StoreError> {
         let now = self.surroundings.clock.now();
+        let mut watch = Stopwatch::start(&self.surroundings.metrics);
         let stripe = match self.stripe {
             Some(stripe) => stripe,
             None => *self.stripe.insert(self.store.take_stripe().await?),
@@ -198,12 +205,35 @@ impl<S: LaneStore> Lane<S> {
         if self.surroundings.queue.is_shared() {
             self.surroundings.directory.learn(&books.loaded);
         }
+        watch.lap(Stage::Load);
         let (mut effects, answers) = decide_all(&mut books, batch, supplies);
         effects.changed = books.loaded.changed_wallets();
+        watch.lap(Stage::Decide);
         self.store.persist(&effects).await?;
+        watch.lap(Stage::Persist);
         // Before the commit, because readers may see it before the call returns.
         self.surroundings.durability.begin();
         self.store.commit().await?;
+        watch.lap(Stage::Commit);
         Ok(answers)
+    }
+}
+
+/// Measures the stages of an attempt, one after the other.
+struct Stopwatch {
+    metrics: EngineMetrics,
+    since: Instant,
+}
+
+impl Stopwatch {
+    fn start(metrics: &EngineMetrics) -> Self {
+        Self { metrics: metrics.clone(), since: Instant::now() }
+    }
+
+    /// A stage ends, and the next one begins.
+    fn lap(&mut self, stage: Stage) {
+        let now = Instant::now();
+        self.metrics.observe_stage(stage, now - self.since);
+        self.since = now;
     }
 }

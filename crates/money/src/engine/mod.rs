@@ -16,7 +16,11 @@ mod retry;
 use std::{panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
 
 use ledger::{AccountId, Command, Currency, OpeningRejection, Wallet};
-use service::{clock::Clock, contract::account_feed::AccountChange, shutdown::Shutdown};
+use prometheus_client::registry::Registry;
+use service::{
+    clock::Clock, contract::account_feed::AccountChange, metrics::register_observed,
+    shutdown::Shutdown,
+};
 use tokio::{
     runtime::{Handle, Runtime},
     sync::{mpsc, oneshot},
@@ -32,7 +36,11 @@ use self::{
     lane::{Lane, Surroundings},
     queue::{Queue, Sharing},
 };
-use crate::{locks::WalletLocks, metrics::Metrics, store::LaneStore};
+use crate::{
+    locks::WalletLocks,
+    metrics::{EngineMetrics, type_of},
+    store::LaneStore,
+};
 
 /// Bounds of the engine.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +63,7 @@ pub struct Engine {
     queue: Arc<Queue>,
     directory: Arc<Directory>,
     durabilities: Arc<[Arc<Durability>]>,
+    metrics: EngineMetrics,
 }
 
 /// The engine's threads, to be waited for at the end.
@@ -76,7 +85,7 @@ pub struct EngineParts {
     /// The time.
     pub clock: Clock,
     /// What it counts.
-    pub metrics: Metrics,
+    pub(crate) metrics: EngineMetrics,
 }
 
 /// A lane that panics starts anew, but not in a tight circle.
@@ -96,6 +105,7 @@ impl Engine {
         let queue = Queue::new(parts.config.queue_jobs_max, sharing);
         let directory = Arc::new(Directory::new());
         let (mut threads, mut durabilities) = (Vec::new(), Vec::new());
+        parts.metrics.lanes.set(i64::try_from(lanes.len()).expect("lanes are few"));
         for store in lanes {
             let (committed, to_acknowledge) = mpsc::channel(COMMITTED_MAX);
             let durability = Arc::new(Durability::new());
@@ -116,13 +126,16 @@ impl Engine {
                 .name("money-lane".to_owned())
                 .spawn(move || run_lane(&runtime, lane, &shutdown))?;
             let (shared, runtime) = (Arc::clone(&durability), Handle::current());
+            let metrics = parts.metrics.clone();
             let acknowledger = thread::Builder::new()
                 .name("money-flush".to_owned())
-                .spawn(move || acknowledge(flusher, to_acknowledge, &shared, &runtime))?;
+                .spawn(move || acknowledge(flusher, to_acknowledge, &shared, &runtime, &metrics))?;
             threads.push(LaneThreads { lane, acknowledger });
             durabilities.push(durability);
         }
-        Ok((Self { queue, directory, durabilities: durabilities.into() }, EngineThreads(threads)))
+        let durabilities = durabilities.into();
+        let metrics = parts.metrics.clone();
+        Ok((Self { queue, directory, durabilities, metrics }, EngineThreads(threads)))
     }
 
     /// What of each lane's commits is on disk.
@@ -133,9 +146,18 @@ impl Engine {
     /// Moves money. `Ok` means that the answer is on disk.
     pub async fn move_money(&self, command: Command) -> Result<Answer, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Job::Move { command, reply })?;
-        // A lane that ended without answering was cut off somewhere: nobody knows where.
-        answer.await.unwrap_or(Err(EngineError::OutcomeUnknown))
+        let r#type = type_of(&command);
+        let turned_away = match self.submit(Job::Move { command, reply }) {
+            // Whoever answers counts the outcome: the client may be gone by then.
+            Ok(()) => match answer.await {
+                Ok(answered) => return answered,
+                // A lane that ended without answering was cut off somewhere: nobody knows where.
+                Err(_) => Err(EngineError::OutcomeUnknown),
+            },
+            Err(error) => Err(error),
+        };
+        self.metrics.count_outcome(r#type, &turned_away);
+        turned_away
     }
 
     /// Opens a wallet.
@@ -156,13 +178,29 @@ impl Engine {
         answer.await.unwrap_or(Err(EngineError::OutcomeUnknown))
     }
 
+    /// Makes it readable how full the queue is.
+    pub(crate) fn register_queue(&self, registry: &mut Registry) {
+        let (jobs, jobs_max) = (Arc::clone(&self.queue), Arc::clone(&self.queue));
+        let name = "mypay_money_queue_jobs";
+        register_observed(registry, name, "Jobs that wait for a lane", move || {
+            Some(jobs.depth().0 as u64)
+        });
+        let name = "mypay_money_queue_jobs_max";
+        let help = "Jobs that may wait; more are refused";
+        register_observed(registry, name, help, move || Some(jobs_max.depth().1 as u64));
+    }
+
     /// How many jobs wait, and how many may.
     pub fn queue_depth(&self) -> (usize, usize) {
         self.queue.depth()
     }
 
     fn submit(&self, job: Job) -> Result<(), EngineError> {
-        self.queue.push(job, |job| keys(job, &self.directory))
+        let pushed = self.queue.push(job, |job| keys(job, &self.directory));
+        if matches!(pushed, Err(EngineError::Overloaded)) {
+            self.metrics.queue_refusals.inc();
+        }
+        pushed
     }
 }
 

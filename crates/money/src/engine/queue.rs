@@ -275,6 +275,11 @@ impl Waiting {
         self.keys.into_iter().flatten()
     }
 
+    /// How long it has waited, unless it was put off in between and told so then.
+    pub(super) fn waited(&self, now: Instant) -> Option<Duration> {
+        self.deferred_since.is_none().then(|| now - self.arrived)
+    }
+
     fn is_overdue(&self, now: Instant) -> bool {
         self.deferred_since.is_some_and(|since| now.duration_since(since) >= LOCK_PATIENCE)
     }

@@ -16,7 +16,7 @@ use super::{
     Sharing,
 };
 use crate::{
-    metrics::Metrics,
+    metrics::EngineMetrics,
     store::{
         Books, Effects, Flush, Footprint, IdKind, LaneStore, Reason, StoreError,
         sqlite::{SqliteFlusher, SqliteLane, SqliteStore, audit},
@@ -123,7 +123,7 @@ impl World {
         let faults = Arc::new(Faults::default());
         let lane = Faulty { lane: store.lane().unwrap(), faults: Arc::clone(&faults) };
         let (trigger, shutdown) = shutdown::channel();
-        let (clock, metrics) = (Clock::system(), Metrics::default());
+        let (clock, metrics) = (Clock::system(), EngineMetrics::default());
         let parts = EngineParts { config, locks: None, clock, metrics };
         let (engine, threads) = Engine::start(vec![lane], &parts, &shutdown).unwrap();
         Self { engine, threads, trigger, faults, folder }
@@ -227,6 +227,7 @@ async fn a_full_queue_refuses_at_once() {
         queue: Arc::clone(&queue),
         directory: Arc::new(Directory::new()),
         durabilities: Arc::new([]),
+        metrics: EngineMetrics::default(),
     };
     let world = World::new(EngineConfig::default());
     let wallet = world.open(10_001).await;

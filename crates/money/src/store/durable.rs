@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ledger::{AccountId, IdempotencyKey, TransferId, Wallet, WalletId};
 use service::BoxFuture;
 
-use super::{HistoryPage, HistoryQuery, Reads, StoreError, TransferView};
+use super::{HistoryPage, HistoryQuery, Reads, StoreError, Totals, TransferView};
 use crate::engine::Durability;
 
 /// Another store's reads, held back until the disk has confirmed.
@@ -59,6 +59,10 @@ impl Reads for DurableReads {
 
     fn feed_sequence(&self) -> BoxFuture<'_, Result<i64, StoreError>> {
         self.held_back(self.reads.feed_sequence())
+    }
+
+    fn totals(&self) -> BoxFuture<'_, Result<Totals, StoreError>> {
+        self.held_back(self.reads.totals())
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

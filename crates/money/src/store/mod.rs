@@ -6,15 +6,18 @@ pub mod audit;
 mod durable;
 pub mod mysql;
 pub mod sqlite;
+mod totals;
 mod words;
 
 use ledger::{
     AccountId, IdempotencyKey, Loaded, Transaction, TransactionId, Transfer, TransferId, Wallet,
     WalletId, WalletStatus,
 };
+use prometheus_client::registry::Registry;
 use service::BoxFuture;
 
 pub(crate) use self::durable::DurableReads;
+pub use self::totals::Totals;
 use self::{mysql::MySqlStore, sqlite::SqliteStore};
 
 /// The database of a money service.
@@ -24,6 +27,16 @@ pub enum Database {
     Sqlite(SqliteStore),
     /// MySQL, MariaDB or TiDB, for any number of processes.
     MySql(MySqlStore),
+}
+
+impl Database {
+    /// Makes the metrics of its connections readable, if it has any.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        match self {
+            Self::Sqlite(_) => {}
+            Self::MySql(store) => store.register_metrics(registry),
+        }
+    }
 }
 
 /// Why the store did not do what it was asked.
@@ -59,6 +72,10 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 5] =
+        [Self::Busy, Self::Deadlock, Self::LockTimeout, Self::DuplicateKey, Self::Disconnected];
+
     /// Its name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -243,6 +260,9 @@ pub trait Reads: Send + Sync {
 
     /// How far the account feed has been followed; 0 at first.
     fn feed_sequence(&self) -> BoxFuture<'_, Result<i64, StoreError>>;
+
+    /// What all wallets come to, at one moment. It reads every wallet.
+    fn totals(&self) -> BoxFuture<'_, Result<Totals, StoreError>>;
 
     /// Whether the database answers.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;

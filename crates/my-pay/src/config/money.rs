@@ -64,6 +64,11 @@ pub struct MoneyConfig {
     /// Requests in one commit. 1 to 4,096.
     #[config(env = "MY_PAY_MONEY_BATCH_JOBS_MAX", default = 1_024)]
     pub batch_jobs_max: usize,
+
+    /// How often it is checked that the sum over all wallets is zero. Less often where that takes
+    /// long: a check costs at most a fiftieth of one connection. 100 to 3,600,000.
+    #[config(env = "MY_PAY_MONEY_CONSERVATION_INTERVAL_MS", default = 10_000)]
+    pub conservation_interval_ms: u64,
 }
 
 impl MoneyConfig {
@@ -80,7 +85,15 @@ impl MoneyConfig {
         if !(500..=60_000).contains(&self.lock_expiry_ms) {
             return Err("money.lock_expiry_ms must be from 500 to 60000".to_owned());
         }
+        if !(100..=3_600_000).contains(&self.conservation_interval_ms) {
+            return Err("money.conservation_interval_ms must be from 100 to 3600000".to_owned());
+        }
         Ok(())
+    }
+
+    /// How often conservation is checked.
+    pub fn conservation_interval(&self) -> Duration {
+        Duration::from_millis(self.conservation_interval_ms)
     }
 
     /// The database's settings.

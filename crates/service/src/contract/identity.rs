@@ -6,6 +6,7 @@
 mod claims;
 mod guard;
 mod keys;
+mod metrics;
 mod signer;
 mod verifier;
 

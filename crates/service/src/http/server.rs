@@ -18,6 +18,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -60,6 +61,45 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy)]
 pub struct Draining;
 
+/// What a listener counts; clones share everything.
+#[derive(Debug, Clone, Default)]
+pub struct ListenerMetrics {
+    connections: Gauge,
+    connections_max: Gauge,
+}
+
+impl ListenerMetrics {
+    /// Makes them readable.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "mypay_http_connections",
+            "Connections of clients that are open",
+            self.connections.clone(),
+        );
+        registry.register(
+            "mypay_http_connections_max",
+            "Connections of clients that may be open; more wait to be accepted",
+            self.connections_max.clone(),
+        );
+    }
+}
+
+/// A connection that is counted as long as it is open.
+struct Open(Gauge);
+
+impl Open {
+    fn count(connections: &Gauge) -> Self {
+        connections.inc();
+        Self(connections.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
@@ -68,12 +108,18 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves until the signal. Then, for the drain delay, goes on accepting while it says that it will
 /// stop; then stops accepting, finishes what is in flight, and returns.
-pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits, shutdown: Shutdown)
-where
+pub async fn serve<S>(
+    listener: TcpListener,
+    service: S,
+    limits: Limits,
+    metrics: ListenerMetrics,
+    shutdown: Shutdown,
+) where
     S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
     let connections = Arc::new(Semaphore::new(limits.connections_max));
+    metrics.connections_max.set(i64::try_from(limits.connections_max).unwrap_or(i64::MAX));
     // Every connection holds a sender: the receiver ends when the last of them does.
     let (in_flight, mut all_ended) = mpsc::channel::<()>(1);
     let (finish, finishing) = shutdown::channel();
@@ -99,9 +145,10 @@ where
         let phases = Phases { draining: shutdown.clone(), finishing: finishing.clone() };
         let connection = serve_connection(stream, peer, service.clone(), limits, phases);
         let in_flight = in_flight.clone();
+        let open = Open::count(&metrics.connections);
         tokio::spawn(async move {
             connection.await;
-            drop((permit, in_flight));
+            drop((permit, in_flight, open));
         });
     }
     drop((listener, in_flight));

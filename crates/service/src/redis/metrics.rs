@@ -14,6 +14,7 @@ use prometheus_client::{
 };
 
 use super::RedisUnavailable;
+use crate::metrics::counted_from_zero;
 
 /// Metrics of a client; clones share everything.
 #[derive(Debug, Clone)]
@@ -29,13 +30,17 @@ struct FailureLabels {
     cause: &'static str,
 }
 
+/// Why a call may fail. Each is counted from the start, from 0.
+const CAUSES: [&str; 3] = ["timeout", "connection", "refused"];
+
 impl Default for RedisMetrics {
     fn default() -> Self {
+        let failures = counted_from_zero(CAUSES.map(|cause| FailureLabels { cause }));
         Self {
             up: Gauge::default(),
             // 50 µs to 200 ms, beyond which no call is waited for.
             call_seconds: Histogram::new(exponential_buckets(50e-6, 2.0, 13)),
-            failures: Arc::default(),
+            failures: Arc::new(failures),
             skipped: Counter::default(),
         }
     }
@@ -69,7 +74,7 @@ impl RedisMetrics {
 
     /// Calls that failed, by whatever cause.
     pub fn failures(&self) -> u64 {
-        ["timeout", "connection", "refused"].iter().map(|cause| self.failures_by(cause).get()).sum()
+        CAUSES.iter().map(|cause| self.failures_by(cause).get()).sum()
     }
 
     /// Calls that were not made because Redis was down.

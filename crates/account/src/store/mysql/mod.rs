@@ -20,7 +20,7 @@ use super::{
     Account, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error, InsertAccount,
     NewPair, Outcome, Rotation, Session, Store, UpdateAccount,
 };
-use crate::{ids::IdName, metrics::Metrics};
+use crate::{ids::IdName, metrics::StoreMetrics};
 
 const MIGRATIONS: mysql::Migrations = &[include_str!("migrations/0001_accounts.sql")];
 
@@ -28,13 +28,13 @@ const MIGRATIONS: mysql::Migrations = &[include_str!("migrations/0001_accounts.s
 #[derive(Debug, Clone)]
 pub struct MySqlStore {
     database: Database,
-    metrics: Metrics,
+    metrics: StoreMetrics,
 }
 
 impl MySqlStore {
     /// A schema that [`migrate`] has migrated.
     pub fn new(database: Database) -> Self {
-        Self { database, metrics: Metrics::default() }
+        Self { database, metrics: StoreMetrics::default() }
     }
 }
 
@@ -160,6 +160,7 @@ impl Store for MySqlStore {
 
     fn register_metrics(&self, registry: &mut Registry) {
         self.metrics.register(registry);
+        self.database.register_metrics("account", registry);
     }
 }
 

@@ -1,11 +1,29 @@
 //! What rate limits count. Registered with the gateway's other metrics.
 
-use prometheus_client::{metrics::counter::Counter, registry::Registry};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
+};
+use service::{http::problem::Problem, metrics::counted_from_zero};
 
 /// Metrics of rate limits; clones share everything.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RateLimitMetrics {
     fallbacks: Counter,
+    limited: Family<LimitLabels, Counter>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
+impl Default for RateLimitMetrics {
+    fn default() -> Self {
+        let limited = counted_from_zero(["address", "token"].map(|limit| LimitLabels { limit }));
+        Self { fallbacks: Counter::default(), limited }
+    }
 }
 
 impl RateLimitMetrics {
@@ -16,6 +34,11 @@ impl RateLimitMetrics {
             "Times this gateway's own rate limits decided, because Redis failed",
             self.fallbacks.clone(),
         );
+        registry.register(
+            "mypay_gateway_rate_limited",
+            "Requests that were refused, by the limit that they exceeded",
+            self.limited.clone(),
+        );
     }
 
     /// Times this gateway's own rate limits decided, because Redis failed.
@@ -25,5 +48,16 @@ impl RateLimitMetrics {
 
     pub(super) fn count_fallback(&self) {
         self.fallbacks.inc();
+    }
+
+    /// Counts a refusal, and hands it on.
+    pub(super) fn count(
+        &self,
+        limit: &'static str,
+        result: Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        result.inspect_err(|_| {
+            self.limited.get_or_create(&LimitLabels { limit }).inc();
+        })
     }
 }

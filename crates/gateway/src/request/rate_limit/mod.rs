@@ -124,7 +124,7 @@ impl RateLimiters {
             }
         }
         let Some(limiter) = &self.address else { return Ok(()) };
-        standing.note_address(take(limiter, &network))
+        self.metrics.count("address", standing.note_address(take(limiter, &network)))
     }
 
     /// Counts a request of this session, unless it has been counted together with its address.
@@ -143,7 +143,8 @@ impl RateLimiters {
                 return result;
             }
         }
-        standing.note_token(take(limiter, &identity.session_id))
+        let left = take(limiter, &identity.session_id);
+        self.metrics.count("token", standing.note_token(left))
     }
 
     /// Takes from the shared buckets; `None` if Redis does not say whether there is anything left.
@@ -167,8 +168,8 @@ impl RateLimiters {
         };
         let mut taken = buckets.iter().zip(taken);
         Some(taken.try_for_each(|(bucket, left)| match bucket.of {
-            Client::Address(_) => standing.note_address(left),
-            Client::Session(_) => standing.note_token(left),
+            Client::Address(_) => self.metrics.count("address", standing.note_address(left)),
+            Client::Session(_) => self.metrics.count("token", standing.note_token(left)),
         }))
     }
 

@@ -11,7 +11,10 @@ use axum::{
     response::Response,
 };
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use service::{contract::identity::is_refusal, http::problem::chain};
+use service::{
+    contract::identity::is_refusal,
+    http::{problem::chain, route},
+};
 
 use super::{member::Member, retry::says_unavailable};
 
@@ -37,6 +40,10 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// The reasons for which there may be another try.
+    pub(super) const REASONS: [&str; 5] =
+        ["unavailable", "refused", "not_received", "broken", "silent"];
+
     /// The reason for another try, as metrics name it.
     pub(super) fn reason(&self) -> &'static str {
         match self {
@@ -75,7 +82,8 @@ pub(super) async fn attempt(member: &Member, parts: &Parts, body: &Bytes) -> Out
                 return Outcome::Refused;
             }
             let is_unavailable = says_unavailable(parts.status, &body);
-            let response = Response::from_parts(parts, Body::from(body));
+            let mut response = Response::from_parts(parts, Body::from(body));
+            route::hear(&mut response);
             if is_unavailable {
                 Outcome::Unavailable(response)
             } else {

@@ -253,6 +253,8 @@ impl Member {
     fn show(&self, standing: Standing, circuit: i64) {
         let ready = i64::from(standing == Standing::Ready);
         self.metrics.upstream_ready.get_or_create(&self.labels).set(ready);
+        // There from the start, at 0.
+        drop(self.metrics.upstream_circuit_openings.get_or_create(&self.labels));
         self.metrics.upstream_circuit.get_or_create(&self.labels).set(circuit);
     }
 }

@@ -117,6 +117,10 @@ impl Pool {
         let mut background = JoinSet::new();
         background.spawn(membership.run(config.resolve_interval));
         let labels = UpstreamLabels { upstream: service.name };
+        for reason in Outcome::REASONS {
+            let labels = RetryLabels { upstream: service.name, reason };
+            drop(metrics.upstream_retries.get_or_create(&labels));
+        }
         Ok(Self {
             config: config.clone(),
             clock,

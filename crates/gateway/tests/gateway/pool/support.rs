@@ -18,7 +18,7 @@ use service::{
     contract::identity::{Party, Signer},
     http::{
         health::{self, Check, Readiness},
-        server::{Limits, serve},
+        server::{Limits, ListenerMetrics, serve},
     },
     shutdown::{self, Trigger},
 };
@@ -232,7 +232,8 @@ impl Instance {
             drain_delay,
             drain_timeout: Duration::from_secs(5),
         };
-        let ended = tokio::spawn(serve(listener, router, limits, shutdown));
+        let ended =
+            tokio::spawn(serve(listener, router, limits, ListenerMetrics::default(), shutdown));
         Self { address, told, trigger, ended }
     }
 

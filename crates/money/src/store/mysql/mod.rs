@@ -11,6 +11,7 @@ mod statement;
 
 use std::sync::Arc;
 
+use prometheus_client::registry::Registry;
 use service::store::mysql::{Database, Error};
 
 use self::reads::MySqlReads;
@@ -34,6 +35,11 @@ impl MySqlStore {
     /// pool that reads.
     pub fn new(database: Database, lanes: usize) -> Self {
         Self { database, lanes: lanes.max(1) }
+    }
+
+    /// Makes the metrics of the readers' connections readable. Each lane has its own connection.
+    pub(super) fn register_metrics(&self, registry: &mut Registry) {
+        self.database.register_metrics("money", registry);
     }
 
     /// The writers.

@@ -8,10 +8,16 @@ use mysql_async::{Params, Row, prelude::Queryable};
 use service::{BoxFuture, store::mysql::Database};
 
 use super::{connection::store_error, rows};
-use crate::store::{HistoryPage, HistoryQuery, Reads, ReceiverView, StoreError, TransferView};
+use crate::store::{
+    HistoryPage, HistoryQuery, Reads, Reason, ReceiverView, StoreError, TransferView,
+    totals::{TOTALS, Totals},
+};
 
 /// How long one statement may take.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a statement may take that reads a whole table.
+const TABLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Steps along a wallet's chain in one statement. Recursion is bounded to 1,000 by default.
 const STEPS_MAX: usize = 256;
@@ -27,10 +33,25 @@ impl MySqlReads {
         Self { database }
     }
 
+    /// Reads; once more if the connection turns out to have been lost meanwhile.
     async fn query(&self, sql: &str, params: impl Into<Params>) -> Result<Vec<Row>, StoreError> {
-        let mut connection = self.database.connection().await?;
         let params = params.into();
-        match tokio::time::timeout(STATEMENT_TIMEOUT, connection.exec(sql, params)).await {
+        match self.query_within(STATEMENT_TIMEOUT, sql, params.clone()).await {
+            Err(StoreError::Again(Reason::Disconnected, _)) => {
+                self.query_within(STATEMENT_TIMEOUT, sql, params).await
+            }
+            result => result,
+        }
+    }
+
+    async fn query_within(
+        &self,
+        limit: Duration,
+        sql: &str,
+        params: Params,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        match tokio::time::timeout(limit, connection.exec(sql, params)).await {
             Ok(rows) => {
                 connection.settle(&rows);
                 rows.map_err(store_error)
@@ -186,6 +207,14 @@ impl Reads for MySqlReads {
         Box::pin(async move {
             let sql = "SELECT sequence FROM feed_positions WHERE feed = 'accounts'";
             self.query(sql, ()).await?.first().map_or(Ok(0), |row| rows::get(row, 0))
+        })
+    }
+
+    fn totals(&self) -> BoxFuture<'_, Result<Totals, StoreError>> {
+        Box::pin(async move {
+            let rows = self.query_within(TABLE_TIMEOUT, TOTALS, Params::Empty).await?;
+            let values = |row| Ok((rows::get(row, 0)?, rows::get(row, 1)?, rows::get(row, 2)?));
+            rows.iter().map(values).collect()
         })
     }
 

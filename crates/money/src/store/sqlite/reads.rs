@@ -5,7 +5,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use service::{BoxFuture, store::sqlite::Pool};
 
 use super::rows;
-use crate::store::{HistoryPage, HistoryQuery, Reads, ReceiverView, StoreError, TransferView};
+use crate::store::{
+    HistoryPage, HistoryQuery, Reads, ReceiverView, StoreError, TransferView,
+    totals::{TOTALS, Totals},
+};
 
 /// Reads through a pool of connections.
 #[derive(Debug)]
@@ -82,6 +85,14 @@ impl Reads for SqliteReads {
 
     fn feed_sequence(&self) -> BoxFuture<'_, Result<i64, StoreError>> {
         self.read(rows::feed_sequence)
+    }
+
+    fn totals(&self) -> BoxFuture<'_, Result<Totals, StoreError>> {
+        self.read(|db| {
+            db.prepare_cached(TOTALS)?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect()
+        })
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -89,6 +89,7 @@ fn the_effective_configuration_is_a_file_that_gives_it_again() {
         lock_expiry_ms = 5000
         queue_jobs_max = 16384
         batch_jobs_max = 1024
+        conservation_interval_ms = 10000
     "#]]
     .assert_eq(&printed.stdout);
     fs::write(folder.path().join("printed.toml"), &printed.stdout).unwrap();

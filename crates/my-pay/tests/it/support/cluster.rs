@@ -11,7 +11,7 @@ use testing::{MariaDb, Redis};
 
 use super::{
     Client, eventually,
-    process::{Ended, PATIENCE, Program, my_pay},
+    process::{Ended, PATIENCE, Process, Program, my_pay},
 };
 
 /// How many processes of each service.
@@ -189,6 +189,11 @@ impl Node {
     /// A client of this process, past the gateway if it is not one.
     pub fn client(&self) -> Client {
         Client::new(self.address)
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &Process {
+        &self.program.as_ref().expect("it runs").process
     }
 
     /// SIGKILL.

@@ -87,14 +87,14 @@ async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
 impl Guard {
     /// Makes the extensions of what the header says, and hands back the body, whole.
     async fn admit(&self, parts: &mut Parts, body: Body) -> Result<Body, Problem> {
-        let verified = self.verifier.verify(parts).map_err(refuse)?;
+        let verified = self.verifier.verify(parts).map_err(|refusal| self.refuse(refusal))?;
         let caller = match (&self.accepts, verified.subject, verified.issuer) {
             (Accepts::Callers { .. }, Subject::Caller(caller), Party::Gateway) => Some(caller),
             (Accepts::Services, Subject::Service, _) => None,
-            _ => return Err(refuse(Refusal::Subject)),
+            _ => return Err(self.refuse(Refusal::Subject)),
         };
         let body = read(body).await?;
-        verified.is_for(parts, &body).map_err(refuse)?;
+        verified.is_for(parts, &body).map_err(|refusal| self.refuse(refusal))?;
         parts.headers.remove(X_MY_PAY_IDENTITY);
         match HeaderValue::from_str(&verified.request_id) {
             Ok(request_id) => parts.headers.insert(X_REQUEST_ID, request_id),
@@ -107,6 +107,19 @@ impl Guard {
             parts.extensions.insert(caller);
         }
         Ok(Body::from(body))
+    }
+
+    /// One answer for every reason: what is wrong with a forgery is not for its maker to learn.
+    fn refuse(&self, refusal: Refusal) -> Problem {
+        self.verifier.metrics.count(refusal);
+        // What anybody gets who looks at the port is not worth a line each.
+        if refusal == Refusal::Missing {
+            tracing::debug!("a request without an identity was refused");
+        } else {
+            tracing::warn!(error = %chain(&refusal), "a request's identity was refused");
+        }
+        Problem::new(&UNTRUSTED_IDENTITY)
+            .detail("This service is reached through the gateway only.")
     }
 }
 
@@ -121,17 +134,6 @@ impl Accepts {
             None => false,
         }
     }
-}
-
-/// One answer for every reason: what is wrong with a forgery is not for its maker to learn.
-fn refuse(refusal: Refusal) -> Problem {
-    // What anybody gets who looks at the port is not worth a line each.
-    if refusal == Refusal::Missing {
-        tracing::debug!("a request without an identity was refused");
-    } else {
-        tracing::warn!(error = %chain(&refusal), "a request's identity was refused");
-    }
-    Problem::new(&UNTRUSTED_IDENTITY).detail("This service is reached through the gateway only.")
 }
 
 async fn read(body: Body) -> Result<Bytes, Problem> {

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hyper::http::request::Parts;
+use prometheus_client::registry::Registry;
 
 use super::{
     Keys, MessageKind, Party, Subject, X_MY_PAY_IDENTITY,
     claims::{Claims, digest_of},
     keys::NotSigned,
+    metrics::IdentityMetrics,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -29,6 +31,7 @@ pub struct Verifier {
     keys: Keys,
     audience: Party,
     clock: Clock,
+    pub(super) metrics: IdentityMetrics,
 }
 
 /// A verified identity, which still has to be compared with the request's body.
@@ -81,7 +84,12 @@ pub enum Refusal {
 impl Verifier {
     /// Verifies what is meant for `audience`, signed with any of the keys.
     pub fn new(keys: Keys, audience: Party, clock: Clock) -> Self {
-        Self { keys, audience, clock }
+        Self { keys, audience, clock, metrics: IdentityMetrics::default() }
+    }
+
+    /// Makes readable how many calls of this service were refused.
+    pub fn register_metrics(&self, service: &'static str, registry: &mut Registry) {
+        self.metrics.register(service, registry);
     }
 
     /// The time, as identities are compared with it.

@@ -93,7 +93,14 @@ impl Instance {
         };
         let task = tokio::spawn(async move {
             let (_stop, signal) = crate::shutdown::channel();
-            crate::http::server::serve(listener, router, limits, signal).await;
+            crate::http::server::serve(
+                listener,
+                router,
+                limits,
+                crate::http::server::ListenerMetrics::default(),
+                signal,
+            )
+            .await;
         });
         Self { address, task }
     }

@@ -32,7 +32,7 @@ async fn start_with(head_timeout: Duration, drain_delay: Duration) -> Running {
         drain_delay,
         drain_timeout: Duration::from_secs(5),
     };
-    let ended = tokio::spawn(serve(listener, router, limits, shutdown));
+    let ended = tokio::spawn(serve(listener, router, limits, ListenerMetrics::default(), shutdown));
     Running { address, trigger, ended }
 }
 

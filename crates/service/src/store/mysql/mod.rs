@@ -2,6 +2,7 @@
 //! every connection, a bounded pool, and migrations that several instances may run at once.
 
 mod failure;
+mod metrics;
 mod migrate;
 mod pool;
 mod url;
@@ -9,6 +10,7 @@ mod url;
 use std::{fmt, sync::Arc, time::Duration};
 
 use mysql_async::{Conn, Opts, OptsBuilder, prelude::Queryable as _};
+use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 
 use self::pool::{CONNECT_TIMEOUT, Pool};
@@ -79,6 +81,11 @@ impl Database {
         let opts = session(url::read(url)?, pool::IDLE_MAX);
         let pool = Pool::new(opts.clone(), connections_max);
         Ok(Self(Arc::new(Inner { opts, pool })))
+    }
+
+    /// Makes the pool's metrics readable, as those of this service.
+    pub fn register_metrics(&self, service: &'static str, registry: &mut Registry) {
+        metrics::register(&self.0.pool, service, registry);
     }
 
     /// A connection from the pool, on which nothing is begun. It goes back when it is released.

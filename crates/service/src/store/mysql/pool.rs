@@ -13,7 +13,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Error, Failure, failure};
+use super::{
+    Error, Failure, failure,
+    metrics::{PoolMetrics, Usage},
+};
 
 /// How long to wait for a connection that others use, and then for the server to take a new one.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,7 +46,9 @@ pub(super) struct Pool(Arc<Inner>);
 
 struct Inner {
     opts: Opts,
+    connections_max: usize,
     permits: Arc<Semaphore>,
+    metrics: PoolMetrics,
     idle: Mutex<Idle>,
 }
 
@@ -64,13 +69,32 @@ struct Idling {
 impl Pool {
     pub(super) fn new(opts: Opts, connections_max: usize) -> Self {
         let idle = Idle { connections: Vec::new(), broken_at: None, is_closed: false };
-        let permits = Arc::new(Semaphore::new(connections_max.max(1)));
-        Self(Arc::new(Inner { opts, permits, idle: Mutex::new(idle) }))
+        let connections_max = connections_max.max(1);
+        let permits = Arc::new(Semaphore::new(connections_max));
+        let metrics = PoolMetrics::default();
+        Self(Arc::new(Inner { opts, connections_max, permits, metrics, idle: Mutex::new(idle) }))
+    }
+
+    /// What it counts.
+    pub(super) fn metrics(&self) -> &PoolMetrics {
+        &self.0.metrics
+    }
+
+    /// How it is used at the moment.
+    pub(super) fn usage(&self) -> Usage {
+        let max = self.0.connections_max;
+        Usage {
+            max,
+            in_use: max - self.0.permits.available_permits().min(max),
+            idle: self.idle().connections.len(),
+        }
     }
 
     /// A connection on which nothing is begun.
     pub(super) async fn connection(&self) -> Result<Connection, Error> {
+        let started = Instant::now();
         let waiting = timeout(CONNECT_TIMEOUT, Arc::clone(&self.0.permits).acquire_owned()).await;
+        self.0.metrics.observe_wait(started.elapsed());
         let permit = waiting.map_err(|_| Error::Busy)?.expect("the semaphore is never closed");
         let lend = |conn, opened_at| Connection {
             conn: Some(conn),
@@ -85,7 +109,8 @@ impl Pool {
             self.broke(idling.conn);
         }
         let connected = timeout(CONNECT_TIMEOUT, Conn::new(self.0.opts.clone())).await;
-        Ok(lend(connected.map_err(|_| Error::TimedOut)??, Instant::now()))
+        let connected = connected.map_err(|_| Error::TimedOut).and_then(|conn| Ok(conn?));
+        Ok(lend(connected.inspect_err(|_| self.0.metrics.count_connect_failure())?, Instant::now()))
     }
 
     /// Ends the connections that are not in use, and keeps none from now on.

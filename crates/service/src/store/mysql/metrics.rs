@@ -1,0 +1,90 @@
+//! What a pool of connections counts and measures.
+
+use std::{fmt, time::Duration};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::Counter, gauge::ConstGauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use super::pool::Pool;
+use crate::metrics::duration_histogram;
+
+/// Metrics of a pool.
+#[derive(Debug)]
+pub(super) struct PoolMetrics {
+    wait: Histogram,
+    connect_failures: Counter,
+}
+
+/// How a pool is used at the moment, in connections.
+pub(super) struct Usage {
+    pub(super) max: usize,
+    pub(super) in_use: usize,
+    pub(super) idle: usize,
+}
+
+impl Default for PoolMetrics {
+    fn default() -> Self {
+        Self { wait: duration_histogram(), connect_failures: Counter::default() }
+    }
+}
+
+impl PoolMetrics {
+    pub(super) fn observe_wait(&self, waited: Duration) {
+        self.wait.observe(waited.as_secs_f64());
+    }
+
+    pub(super) fn count_connect_failure(&self) {
+        self.connect_failures.inc();
+    }
+}
+
+/// Makes them readable.
+pub(super) fn register(pool: &Pool, service: &'static str, registry: &mut Registry) {
+    let label = ("service".into(), service.into());
+    let registry = registry.sub_registry_with_label(label);
+    let metrics = pool.metrics();
+    registry.register_with_unit(
+        "mypay_database_connection_wait",
+        "How long was waited for a connection of the pool to be free",
+        Unit::Seconds,
+        metrics.wait.clone(),
+    );
+    registry.register(
+        "mypay_database_connect_failures",
+        "Connections that could not be made",
+        metrics.connect_failures.clone(),
+    );
+    registry.register_collector(Box::new(UsageCollector(pool.clone())));
+}
+
+struct UsageCollector(Pool);
+
+impl fmt::Debug for UsageCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UsageCollector")
+    }
+}
+
+impl Collector for UsageCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let usage = self.0.usage();
+        let gauge = |value: usize| ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+        let help = "Connections of the pool, by whether somebody uses them";
+        let mut family = encoder.encode_descriptor(
+            "mypay_database_connections",
+            help,
+            None,
+            MetricType::Gauge,
+        )?;
+        for (state, count) in [("in_use", usage.in_use), ("idle", usage.idle)] {
+            gauge(count).encode(family.encode_family(&[("state", state)])?)?;
+        }
+        let (name, help) = ("mypay_database_connections_max", "Connections that may be in use");
+        let max = gauge(usage.max);
+        max.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+    }
+}
