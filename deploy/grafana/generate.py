@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Makes Grafana's dashboards out of panels.py. `--check` only says whether they are up to date."""
+
+import argparse
+import json
+import pathlib
+import sys
+
+from panels import DASHBOARDS
+
+FOLDER = pathlib.Path(__file__).parent / "dashboards"
+SOURCE = {"type": "prometheus", "uid": "prometheus"}
+WIDTH = 24
+
+
+def thresholds(options):
+    steps = [{"color": "green", "value": None}]
+    if "red" in options:
+        steps.append({"color": "red", "value": options["red"]})
+    if "red_below" in options:
+        steps = [{"color": "red", "value": None}, {"color": "green", "value": options["red_below"]}]
+    return {"mode": "absolute", "steps": steps}
+
+
+def panel(number, place, spec):
+    title, unit, description, queries, options = spec
+    kind = options.get("kind", "timeseries")
+    defaults = {"unit": unit, "min": options.get("min", 0), "thresholds": thresholds(options), "noValue": "none"}
+    if "imbalance" in title.lower():
+        del defaults["min"]
+    if "max" in options:
+        defaults["max"] = options["max"]
+    made = {
+        "id": number,
+        "type": kind,
+        "title": title,
+        "description": description,
+        "datasource": SOURCE,
+        "gridPos": place,
+        "fieldConfig": {"defaults": defaults, "overrides": []},
+        "targets": [
+            {
+                "refId": chr(ord("A") + index),
+                "datasource": SOURCE,
+                "expr": query.replace("$rate", "$__rate_interval"),
+                "legendFormat": legend,
+                "range": kind == "timeseries",
+                "instant": kind != "timeseries",
+            }
+            for index, (query, legend) in enumerate(queries)
+        ],
+    }
+    if kind == "stat":
+        made["options"] = {"colorMode": "background", "graphMode": "none", "reduceOptions": {"calcs": ["lastNotNull"]}}
+    else:
+        defaults["custom"] = {"fillOpacity": 10, "lineWidth": 1, "showPoints": "never", "spanNulls": False}
+        if "red" in options:
+            defaults["custom"]["thresholdsStyle"] = {"mode": "dashed"}
+        made["options"] = {
+            "legend": {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        }
+    return made
+
+
+def dashboard(spec):
+    panels, y, number = [], 0, 1
+    for title, row in spec["rows"]:
+        place = {"h": 1, "w": WIDTH, "x": 0, "y": y}
+        panels.append({"id": number, "type": "row", "title": title, "collapsed": False, "gridPos": place, "panels": []})
+        number += 1
+        y += 1
+        are_tiles = all(panel_spec[4].get("kind") == "stat" for panel_spec in row)
+        columns = len(row) if are_tiles else min(len(row), 3)
+        height = 4 if are_tiles else 8
+        for index, panel_spec in enumerate(row):
+            width = WIDTH // columns
+            place = {"h": height, "w": width, "x": index % columns * width, "y": y + index // columns * height}
+            panels.append(panel(number, place, panel_spec))
+            number += 1
+        y += -(-len(row) // columns) * height
+    others = [
+        {"title": other["title"], "type": "link", "url": f"/d/{other['uid']}", "keepTime": True, "icon": "dashboard"}
+        for other in DASHBOARDS
+        if other is not spec
+    ]
+    return {
+        "uid": spec["uid"],
+        "title": spec["title"],
+        "description": spec["description"],
+        "tags": ["my-pay"],
+        "schemaVersion": 39,
+        "version": 1,
+        "editable": False,
+        "graphTooltip": 1,
+        "refresh": "5s",
+        "time": {"from": "now-15m", "to": "now"},
+        "timezone": "browser",
+        "links": others,
+        "annotations": {"list": []},
+        "templating": {"list": []},
+        "panels": panels,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if something is not up to date")
+    check = parser.parse_args().check
+    stale = []
+    for spec in DASHBOARDS:
+        path = FOLDER / f"{spec['uid']}.json"
+        text = json.dumps(dashboard(spec), indent=1) + "\n"
+        if not path.exists() or path.read_text() != text:
+            stale.append(path.name)
+            if not check:
+                path.write_text(text)
+    known = {f"{spec['uid']}.json" for spec in DASHBOARDS}
+    strangers = [path.name for path in FOLDER.glob("*.json") if path.name not in known]
+    if check and (stale or strangers):
+        sys.exit(f"not up to date: {', '.join(stale + strangers)}; run deploy/grafana/generate.py")
+
+
+if __name__ == "__main__":
+    main()
