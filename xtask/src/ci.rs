@@ -25,6 +25,8 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     let start = Instant::now();
     step("format", || cargo(root, FORMAT))?;
     step("tidy", || tidy::run(root))?;
+    step("watch", || script(root, "deploy/prometheus/check", &[]))?;
+    step("dashboards", || script(root, "deploy/grafana/generate.py", &["--check"]))?;
     step("clippy", || cargo(root, CLIPPY))?;
     step("build", || cargo(root, BUILD))?;
     if has_subcommand("nextest") {
@@ -33,6 +35,7 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
         eprintln!("\n== test: cargo-nextest is not installed, so cargo test runs the tests");
         step("test", || cargo(root, TEST))?;
     }
+    step("load", || script(root, "load/test", &[]))?;
     step("doc", || cargo(root, DOC))?;
     if has_subcommand("deny") {
         step("deny", || cargo(root, DENY))?;
@@ -41,6 +44,16 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     }
     eprintln!("\n== ci passed in {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// A check that is a program of the project's own.
+fn script(root: &Path, path: &str, arguments: &[&str]) -> Result<(), String> {
+    let status = Command::new(root.join(path)).args(arguments).current_dir(root).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{path}` failed: {status}")),
+        Err(error) => Err(format!("`{path}` cannot be run: {error}")),
+    }
 }
 
 fn step(name: &str, work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {

@@ -1,0 +1,169 @@
+"""The parts of the load test that can be wrong without anybody noticing."""
+
+import collections
+import pathlib
+import tempfile
+import unittest
+import uuid
+from unittest import mock
+
+import calls
+import checks
+import people
+import report
+
+
+class Answer:
+    """An answer, and what Locust would be told of it."""
+
+    def __init__(self, status, document, headers=()):
+        self.status_code, self.document, self.headers = status, document, dict(headers)
+        self.told = None
+
+    def json(self):
+        return self.document
+
+    def success(self):
+        self.told = "success"
+
+    def failure(self, reason):
+        self.told = reason
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+
+class Client:
+    """Answers what it is told to, and remembers the keys."""
+
+    def __init__(self, *answers):
+        self.answers, self.keys = list(answers), []
+
+    def request(self, method, path, **options):
+        self.keys.append(options["headers"].get("Idempotency-Key"))
+        return self.answers[min(len(self.keys), len(self.answers)) - 1]
+
+
+class User:
+    def __init__(self, *answers):
+        self.client = Client(*answers)
+
+
+class Calls(unittest.TestCase):
+    def setUp(self):
+        self.pauses = []
+        patch = mock.patch.object(calls.gevent, "sleep", self.pauses.append)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_an_unknown_outcome_is_asked_again_under_the_same_key(self):
+        lost, busy = Answer(0, {}), Answer(503, {"code": "unavailable"}, {"Retry-After": "1"})
+        done = Answer(201, {"id": "x"})
+        user = User(lost, busy, done)
+        status, document = calls.move(user, "transfers", {"amount": 1}, "token", "key")
+        self.assertEqual((status, document), (201, {"id": "x"}))
+        self.assertEqual(user.client.keys, ["key"] * 3)
+        self.assertEqual(self.pauses, [0.1, 1.0])
+        self.assertEqual([lost.told, busy.told, done.told], ["no answer", "503 unavailable", "success"])
+
+    def test_it_ends_after_a_bounded_number_of_tries(self):
+        user = User(Answer(503, {"code": "unavailable"}))
+        self.assertEqual(calls.move(user, "transfers", {}, "token", "key")[0], 503)
+        self.assertEqual(len(user.client.keys), calls.TRIES_MAX)
+
+    def test_what_must_not_be_sent_twice_is_not(self):
+        user = User(Answer(503, {"code": "unavailable"}))
+        calls.call(user, "POST", "/accounts/v1/accounts", "POST accounts", body={})
+        self.assertEqual(len(user.client.keys), 1)
+
+    def test_a_refusal_is_final_and_an_expected_one_is_no_failure(self):
+        poor, strange = Answer(422, {"code": "insufficient_balance"}), Answer(404, {"code": "not_found"})
+        self.assertEqual(calls.move(User(poor), "transfers", {}, "t", "k")[0], 422)
+        self.assertEqual(calls.move(User(strange), "transfers", {}, "t", "k")[0], 404)
+        self.assertEqual((poor.told, strange.told), ("success", "404 not_found"))
+        self.assertEqual(self.pauses, [])
+
+    def test_pauses_follow_the_answer_within_bounds(self):
+        self.assertEqual(calls.pause_after(429, "3", 0), 3.0)
+        self.assertEqual(calls.pause_after(429, "3000", 0), 10.0)
+        self.assertEqual(calls.pause_after(503, "soon", 1), 0.2)
+        self.assertEqual(calls.pause_after(502, "3", 10), 2.0)
+
+
+class People(unittest.TestCase):
+    def test_popular_people_are_picked_as_often_as_zipf_says(self):
+        zipf = people.Zipf(100, 1.0)
+        picks = collections.Counter(zipf.pick(step / 100_000) for step in range(100_000))
+        self.assertAlmostEqual(picks[0] / picks[1], 2.0, places=2)
+        self.assertAlmostEqual(picks[0] / picks[9], 10.0, places=1)
+        self.assertEqual(sorted(picks), list(range(100)))
+        self.assertEqual(people.Zipf(3, 0.0).pick(0.999999), 2)
+        self.assertRaises(ValueError, people.Zipf, 0)
+
+    def test_keys_are_uuids_of_version_7_in_order_of_time(self):
+        with mock.patch("people.time.time", side_effect=[1_000.0, 1_000.001]):
+            first, second = people.new_key(), people.new_key()
+        for key in (first, second):
+            self.assertEqual((uuid.UUID(key).version, uuid.UUID(key).variant), (7, uuid.RFC_4122))
+        self.assertLess(first, second)
+        self.assertEqual(uuid.UUID(first).int >> 80, 1_000_000)
+
+    def test_a_bad_seed_file_is_refused_clearly(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "seed.jsonl")
+            with self.assertRaisesRegex(people.SeedError, "there is no seed file"):
+                people.read_seed(file)
+            for text, problem in (("", "has 0 accounts"), ("{}", "not a seed file"), ("[1]", "not a seed file")):
+                file.write_text(text)
+                with self.assertRaisesRegex(people.SeedError, problem):
+                    people.read_seed(file)
+            row = '{"accountId": 7, "accessToken": "mpa_x", "walletId": 9, "currency": "KRW"}\n'
+            file.write_text(row * 4)
+            self.assertEqual(people.read_seed(file)[3], people.Account(7, "mpa_x", 9))
+
+
+PAGE = """mypay_money_conservation_imbalance_minor{currency="KRW"} 0
+mypay_money_conservation_imbalance_minor{currency="EUR"} -7
+mypay_money_conservation_checked_timestamp_seconds 1000.5
+# EOF
+"""
+
+
+class Checks(unittest.TestCase):
+    def test_a_page_of_metrics_is_read(self):
+        self.assertEqual(checks.read_metrics(PAGE), ([1000.5], {"KRW": 0.0, "EUR": -7.0}))
+
+    def test_only_a_newer_check_counts_and_waiting_ends(self):
+        conservation = checks.Conservation(operations=["unused"])
+        looks = [([], {}), ([9.0], {"KRW": 1.0}), ([11.0, 9.0], {}), ([11.0, 12.0], {"KRW": 0.0})]
+        with mock.patch.object(conservation, "look", side_effect=looks):
+            found = conservation.wait(10.0, now=lambda: 0.0, sleep=lambda _: None)
+        self.assertEqual(found, {"KRW": 0.0})
+        clock = iter(range(0, 1_000, 10))
+        with mock.patch.object(conservation, "look", return_value=([9.0], {"KRW": 0.0})):
+            self.assertIsNone(conservation.wait(10.0, now=lambda: next(clock), sleep=lambda _: None))
+
+    def test_what_is_wrong_is_said(self):
+        self.assertEqual(checks.verdict({"KRW": 0.0}, 100, 150, 50), [])
+        self.assertEqual(checks.verdict({}, None, None, 50), [])
+        self.assertEqual(
+            checks.verdict({"KRW": 7.0}, 100, 149, 50),
+            ["the sum of KRW is off by 7", "seeded wallets held 100, got 50, and hold 149"],
+        )
+        self.assertEqual(checks.verdict(None, None, None, 0), ["conservation was not checked in time"])
+
+
+class Report(unittest.TestCase):
+    def test_counts_by_milliseconds_become_buckets(self):
+        buckets, total = report.histogram({1: 2, 30: 1, 20_000: 1})
+        by_limit = dict(buckets)
+        found = [by_limit[limit] for limit in ("0.0005", "0.001", "0.02", "0.05", "10.0", "+Inf")]
+        self.assertEqual(found, [0, 2, 2, 3, 3, 4])
+        self.assertAlmostEqual(total, 20.032)
+
+
+if __name__ == "__main__":
+    unittest.main()
