@@ -253,5 +253,5 @@ def on_test_stop(environment, **_):
 
 @events.quitting.add_listener
 def on_quitting(environment, **_):
-    if World.wrong:
-        environment.process_exit_code = 1
+    # Not Locust's own rule, by which one failed request of a million fails the run.
+    environment.process_exit_code = 1 if World.wrong else 0

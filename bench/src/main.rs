@@ -6,6 +6,7 @@ mod compare;
 mod idle;
 mod load;
 mod report;
+mod scrape;
 mod serve;
 mod store;
 
@@ -40,6 +41,11 @@ enum Command {
     },
     /// The money engine on MariaDB beside the classic way: one transaction a transfer
     Compare(compare::Settings),
+    /// What reading the metrics costs
+    Scrape {
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// How soon the program answers after its start, and what memory it holds when idle
     Idle,
 }
@@ -76,6 +82,7 @@ fn main() -> anyhow::Result<()> {
     match cli.command {
         Some(Command::Serve { dir, settings }) => runtime.block_on(serve::serve(&dir, &settings)),
         Some(Command::Compare(settings)) => runtime.block_on(compare::measure(&settings)),
+        Some(Command::Scrape { settings }) => runtime.block_on(scrape::measure(&settings)),
         Some(Command::Idle) => runtime.block_on(idle::measure()),
         None => runtime.block_on(measure(&cli.load)),
     }

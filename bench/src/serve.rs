@@ -58,7 +58,20 @@ const FUNDS: i64 = 1_000_000_000;
 
 impl Process {
     pub(crate) async fn start(dir: &Path, settings: &Settings) -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
+        Self::start_watched(dir, settings, None).await
+    }
+
+    /// The same, with its metrics at `operations`.
+    pub(crate) async fn start_watched(
+        dir: &Path,
+        settings: &Settings,
+        operations: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        if let Some(operations) = operations {
+            command.env("MY_PAY_SERVER_OPERATIONS_LISTEN", operations.to_string());
+        }
+        let mut child = command
             .arg("serve")
             .arg("--dir")
             .arg(dir)

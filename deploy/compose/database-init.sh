@@ -17,6 +17,6 @@ GRANT ALL ON my_pay_money.* TO money_owner@'%';
 CREATE USER money@'%' IDENTIFIED BY '$(password money)';
 GRANT SELECT, INSERT, UPDATE ON my_pay_money.* TO money@'%';
 CREATE USER exporter@'%' IDENTIFIED BY '$(password exporter)' WITH MAX_USER_CONNECTIONS 3;
-GRANT PROCESS, REPLICATION CLIENT ON *.* TO exporter@'%';
+GRANT PROCESS, REPLICATION CLIENT, SLAVE MONITOR ON *.* TO exporter@'%';
 GRANT SELECT ON performance_schema.* TO exporter@'%';
 SQL

@@ -46,6 +46,8 @@ if [[ ! -d /var/lib/mysql/mysql ]]; then
         esac
     done
     docker_process_sql <<SQL
+DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';
+FLUSH PRIVILEGES;
 CREATE USER root@'%' IDENTIFIED BY '$MARIADB_ROOT_PASSWORD';
 GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;
 ALTER USER root@localhost IDENTIFIED BY '$MARIADB_ROOT_PASSWORD';
