@@ -17,6 +17,8 @@ use tempfile::TempDir;
 
 /// How long a server may take until it answers. Generous: the machine may be busy.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long the system may take to freeze it.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Ports to try before giving up: another process may take one between the look and the start.
 const PORTS_TRIED_MAX: usize = 20;
@@ -84,9 +86,17 @@ impl Server {
         }
     }
 
-    /// Freezes it: connections stay open, and nothing answers.
+    /// Freezes it: connections stay open, and nothing answers, once this returns.
     pub(crate) fn stop(&self) {
         self.signal(Signal::STOP);
+        // The signal is sent before it is obeyed, thread by thread.
+        let processes = self.processes.as_ref().expect("only a running server can be frozen");
+        let tasks = format!("/proc/{}/task", processes.server.id());
+        let deadline = Instant::now() + STOP_PATIENCE;
+        while !all_stopped(&tasks) {
+            assert!(Instant::now() < deadline, "the server is not frozen after {STOP_PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Undoes [`Server::stop`].
@@ -185,4 +195,15 @@ fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// Whether every thread below a process's `task` folder is stopped, as `stat` says behind the name.
+fn all_stopped(tasks: &str) -> bool {
+    let threads = std::fs::read_dir(tasks).expect("the server runs");
+    threads.flatten().all(|thread| {
+        // A thread that has ended meanwhile does nothing any more.
+        std::fs::read_to_string(thread.path().join("stat")).map_or(true, |stat| {
+            stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+        })
+    })
 }
