@@ -14,7 +14,7 @@ pub struct Totals {
 }
 
 impl FromIterator<(String, i64, i64)> for Totals {
-    /// From rows of [`TOTALS`].
+    /// From rows of currency, sum and number of wallets.
     fn from_iter<T: IntoIterator<Item = (String, i64, i64)>>(rows: T) -> Self {
         let mut totals = Self::default();
         for (currency, sum, wallets) in rows {
