@@ -8,6 +8,7 @@ use service::{
     clock::Clock,
     contract::identity::Caller,
     http::{request_id::RequestId, route},
+    trace::Place,
 };
 use tracing::Level;
 
@@ -24,16 +25,23 @@ struct Entry<'a> {
     started: Duration,
     request_id: RequestId,
     method: Method,
+    trace: Option<Place>,
 }
 
 impl<'a> AccessLog<'a> {
     /// Starts the time. Does nothing, now and later, if nobody wants these events.
-    pub(crate) fn start(clock: &'a Clock, request: &Request, request_id: &RequestId) -> Self {
+    pub(crate) fn start(
+        clock: &'a Clock,
+        request: &Request,
+        request_id: &RequestId,
+        trace: Option<Place>,
+    ) -> Self {
         Self(is_wanted().then(|| Entry {
             clock,
             started: clock.monotonic(),
             request_id: request_id.clone(),
             method: request.method().clone(),
+            trace,
         }))
     }
 
@@ -73,6 +81,7 @@ impl Entry<'_> {
                 http.status = status,
                 duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
                 account.id = account_id,
+                trace.id = self.trace.as_ref().map(Place::trace_id),
             },
             "request"
         );

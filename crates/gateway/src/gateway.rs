@@ -32,6 +32,7 @@ use service::{
     },
     metrics::{HttpMetrics, ServiceHttp},
     redis::Redis,
+    trace::{self, RequestSpan},
 };
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -41,7 +42,7 @@ use crate::{
     access_log::{self, AccessLog},
     config::Config,
     cors,
-    health::Health,
+    health::{self, Health},
     metrics::Metrics,
     request::{
         authenticate::{Credentials, read_credentials, take_credentials},
@@ -171,26 +172,29 @@ impl Edge {
     /// Names and logs the request, and marks whatever answers it.
     async fn serve(&self, mut request: Request) -> Response {
         let request_id = RequestId::accept_or_make(request.headers(), self.clock.now());
-        let log = AccessLog::start(&self.clock, &request, &request_id);
+        let span = begin_trace(&request, &request_id);
+        let log = AccessLog::start(&self.clock, &request, &request_id, span.place());
         let measurement = self.http.start(request.method());
         to_origin_form(request.uri_mut());
         request.extensions_mut().insert(request_id.clone());
-        let mut response = match &self.cors {
-            None => self.answer(request, &request_id).await,
-            Some(cors) => {
-                let answer = service_fn(|request| async {
-                    Ok::<_, Infallible>(self.answer(request, &request_id).await)
-                });
-                match cors.layer(answer).oneshot(request).await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
-                }
-            }
-        };
+        let mut response = span.run(self.answer_to_origin(request, &request_id)).await;
         headers::mark_response(response.headers_mut(), &request_id);
         log.finish(&response);
         measurement.finish(&response);
+        span.finish(&response);
         response
+    }
+
+    /// Answers pages of other origins as configured, and everything else as it comes.
+    async fn answer_to_origin(&self, request: Request, request_id: &RequestId) -> Response {
+        let Some(cors) = &self.cors else { return self.answer(request, request_id).await };
+        let answer = service_fn(|request| async {
+            Ok::<_, Infallible>(self.answer(request, request_id).await)
+        });
+        match cors.layer(answer).oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
     }
 
     /// Answers with the service's response or with a problem, also if something panics.
@@ -311,6 +315,14 @@ impl Edge {
             }
         }
     }
+}
+
+/// Orchestrators ask for health all the time, which is of no use to see.
+fn begin_trace(request: &Request, request_id: &RequestId) -> RequestSpan {
+    if health::is_path(request.uri().path()) {
+        return RequestSpan::none();
+    }
+    trace::begin(request.method(), request.headers(), request_id)
 }
 
 fn unknown_outcome(is_safe: bool) -> &'static str {

@@ -34,6 +34,15 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(crate) struct Health(Mutex<Option<(Duration, Vec<Check>)>>);
 
+/// Where orchestrators ask, every few seconds.
+const LIVEZ: &str = "/livez";
+const READYZ: &str = "/readyz";
+
+/// Whether a path is one of health.
+pub(crate) fn is_path(path: &str) -> bool {
+    path == LIVEZ || path == READYZ
+}
+
 impl Health {
     /// The answer and its path, if that is one of health. A gateway that drains is not ready.
     pub(crate) async fn answer(
@@ -46,8 +55,8 @@ impl Health {
         clock: &Clock,
     ) -> Option<(Response, &'static str)> {
         let (asks_ready, path) = match uri.path() {
-            "/livez" => (false, "/livez"),
-            "/readyz" => (true, "/readyz"),
+            LIVEZ => (false, LIVEZ),
+            READYZ => (true, READYZ),
             _ => return None,
         };
         if !matches!(*method, Method::GET | Method::HEAD) {

@@ -80,7 +80,7 @@ impl Stage {
     const ALL: [Self; 6] =
         [Self::Lock, Self::Load, Self::Decide, Self::Persist, Self::Commit, Self::Flush];
 
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Lock => "lock",
             Self::Load => "load",

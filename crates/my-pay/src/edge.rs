@@ -15,6 +15,7 @@ use service::{
         route,
     },
     redis::{Redis, RedisConfig, RedisUrl},
+    trace,
 };
 
 use crate::config::Config;
@@ -27,6 +28,8 @@ pub(crate) fn guarded(
     verifier: Verifier,
     readiness: Vec<Arc<dyn Readiness>>,
 ) -> Router {
+    // Inside the guard: strangers make no traces.
+    let router = router.layer(middleware::from_fn(trace::serve));
     health::routes(Arc::new(All(readiness)))
         .layer(middleware::from_fn(finish))
         .fallback_service(guard(router, verifier, prefix))

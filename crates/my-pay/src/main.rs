@@ -22,7 +22,11 @@ use my_pay::{
     signals::Signals,
     up::Up,
 };
-use service::{clock::Clock, telemetry};
+use service::{
+    clock::Clock,
+    telemetry,
+    trace::{self, Exporter},
+};
 
 /// Requests are many small allocations on several threads.
 #[global_allocator]
@@ -147,49 +151,70 @@ async fn up(args: UpArgs) -> anyhow::Result<ExitCode> {
     if args.demo {
         demo::check_address(config.listen)?;
     }
-    let signals = prepare(&config)?;
+    let Prepared { signals, exporter } = prepare(&config, "my-pay")?;
     let up = Up::start(&config, Clock::system()).await?;
     if args.demo {
         print(&demo::prepare(&up, &Clock::system()).await?);
     }
     signals.wait().await;
     up.shut_down().await?;
+    end(exporter).await;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn account(flags: &AccountFlags) -> anyhow::Result<ExitCode> {
     let config = Config::load(flags)?;
-    let signals = prepare(&config)?;
+    let Prepared { signals, exporter } = prepare(&config, "my-pay-account")?;
     let account = Account::start(&config, Clock::system()).await?;
     signals.wait().await;
     account.shut_down().await?;
+    end(exporter).await;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn money(flags: &MoneyFlags) -> anyhow::Result<ExitCode> {
     let config = Config::load(flags)?;
-    let signals = prepare(&config)?;
+    let Prepared { signals, exporter } = prepare(&config, "my-pay-money")?;
     let money = Money::start(&config, Clock::system()).await?;
     signals.wait().await;
     money.shut_down().await?;
+    end(exporter).await;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn gateway(flags: &GatewayFlags) -> anyhow::Result<ExitCode> {
     let config = Config::load(flags)?;
-    let signals = prepare(&config)?;
+    let Prepared { signals, exporter } = prepare(&config, "my-pay-gateway")?;
     let gateway = Edge::start(&config, Clock::system()).await?;
     signals.wait().await;
     gateway.shut_down().await?;
+    end(exporter).await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What every process that serves begins with: logs, files, and ears for signals.
-fn prepare(config: &Config) -> anyhow::Result<Signals> {
+/// What every process that serves has around it.
+struct Prepared {
+    signals: Signals,
+    exporter: Option<Exporter>,
+}
+
+/// What every process that serves begins with: logs, traces, files, and ears for signals. `name` is
+/// that of its traces.
+fn prepare(config: &Config, name: &'static str) -> anyhow::Result<Prepared> {
     let levels = telemetry::parse_levels(&config.log_levels).map_err(anyhow::Error::msg)?;
     telemetry::start(config.log_format.into(), levels).map_err(anyhow::Error::msg)?;
+    let traced = config.tracing.to_service();
+    let exporter = traced.map(|traced| trace::start(&traced, name)).transpose();
+    let exporter = exporter.map_err(anyhow::Error::msg).context("tracing cannot be started")?;
     warn_of_few_files(config);
-    Ok(Signals::listen()?)
+    Ok(Prepared { signals: Signals::listen()?, exporter })
+}
+
+/// Sends the last traces.
+async fn end(exporter: Option<Exporter>) {
+    if let Some(exporter) = exporter {
+        exporter.end().await;
+    }
 }
 
 /// Files that the program holds besides connections, generously.

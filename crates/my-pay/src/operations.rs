@@ -5,6 +5,7 @@ use prometheus_client::registry::Registry;
 use service::{
     http::server::ListenerMetrics,
     metrics::{self, HttpMetrics},
+    trace,
 };
 
 use crate::{
@@ -27,6 +28,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::default();
         metrics::register_process(&mut registry);
+        trace::register(&mut registry);
         let (http, listener) = (HttpMetrics::default(), ListenerMetrics::default());
         http.register(&mut registry);
         listener.register(&mut registry);

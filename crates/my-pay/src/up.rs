@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use account::AccountService;
 use anyhow::Context;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use gateway::{Gateway, InProcess, Route, Shared};
 use money::{Dependencies, MoneyService, store::Database};
 use service::{
@@ -12,6 +12,7 @@ use service::{
     contract::account_feed::AccountFeed,
     metrics::measure,
     shutdown::{self, Trigger},
+    trace,
 };
 
 use crate::{
@@ -71,8 +72,8 @@ impl Up {
 
         let mut metrics = Metrics::new();
         let http = |service| from_fn_with_state(metrics.http.of(service, &clock), measure);
-        let accounts = account.router().layer(http("account"));
-        let moneys = money.router().layer(http("money"));
+        let accounts = account.router().layer(from_fn(trace::serve)).layer(http("account"));
+        let moneys = money.router().layer(from_fn(trace::serve)).layer(http("money"));
         let mut routes = vec![
             route("/accounts", InProcess::new(accounts, Arc::new(account.clone()))),
             route("/money", InProcess::new(moneys, money.readiness())),

@@ -1,6 +1,6 @@
 //! What every service needs and no service owns: the HTTP server and its shutdown, problem details,
-//! strict reading of input, identity, the contracts between services, storage, metrics, telemetry.
-//! It knows nothing of accounts, wallets or routes.
+//! strict reading of input, identity, the contracts between services, storage, logs, metrics and
+//! traces. It knows nothing of accounts, wallets or routes.
 
 pub mod clock;
 pub mod contract;
@@ -10,6 +10,7 @@ pub mod redis;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+pub mod trace;
 
 /// A future behind a pointer, for the few traits that are used as objects.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

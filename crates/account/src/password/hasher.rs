@@ -11,6 +11,7 @@ use argon2::{
         phc::{Output, ParamsString, Salt},
     },
 };
+use service::trace::Span;
 use tokio::{sync::Semaphore, task, time::Instant};
 
 use super::NewPassword;
@@ -131,10 +132,12 @@ impl Hasher {
             self.metrics.refused.inc();
             HashError::Busy
         })?;
+        let span = Span::child("hash password");
         let (arrived, waiting) = (Instant::now(), self.metrics.wait());
         let thread =
             Arc::clone(&self.threads).acquire_owned().await.expect("the semaphore is never closed");
         self.metrics.observe_wait(arrived.elapsed());
+        span.record("wait for a thread", arrived.elapsed());
         drop(waiting);
         let (memories, metrics) = (Arc::clone(&self.memories), self.metrics.clone());
         let done = task::spawn_blocking(move || {

@@ -1,7 +1,7 @@
 //! Which headers cross the gateway. Headers about one connection end here (RFC 9110, section
-//! 7.6.1), and so does everything by which a client could say who it is, where it comes from, or
-//! which path or method it really means: services believe the request itself and its extensions,
-//! nothing else.
+//! 7.6.1), and so does everything by which a client could say who it is, where it comes from, which
+//! path or method it really means, or which trace it belongs to: services believe the request
+//! itself and its extensions, nothing else.
 
 use axum::http::{
     HeaderMap,
@@ -39,8 +39,8 @@ const DISTRUSTED_PREFIXES: [&str; 10] = [
     "x-http-method",
 ];
 
-/// Identity, origin and overrides by name.
-const DISTRUSTED_NAMES: [&str; 17] = [
+/// Identity, origin, overrides and traces by name.
+const DISTRUSTED_NAMES: [&str; 20] = [
     "x-account-id",
     "x-account",
     "x-user-id",
@@ -58,6 +58,9 @@ const DISTRUSTED_NAMES: [&str; 17] = [
     "x-client-ip",
     "true-client-ip",
     "x-method-override",
+    "traceparent",
+    "tracestate",
+    "baggage",
 ];
 
 /// Removes from a request what no service may see. The access token goes with authentication.
@@ -113,7 +116,7 @@ fn is_distrusted(name: &HeaderName) -> bool {
 
 fn is_distrusted_name(name: &str) -> bool {
     // Nearly every name is done after its first letter.
-    matches!(name.as_bytes(), [b'x' | b'm' | b'f' | b'r' | b't', ..])
+    matches!(name.as_bytes(), [b'b' | b'f' | b'm' | b'r' | b't' | b'x', ..])
         && (DISTRUSTED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             || DISTRUSTED_NAMES.contains(&name))
 }

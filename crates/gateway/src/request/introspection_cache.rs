@@ -18,6 +18,7 @@ use service::{
         introspection::{Introspection, IntrospectionUnavailable, TokenDigest},
         revocations::{Event, Revocations},
     },
+    trace::Span,
 };
 use tokio::sync::Mutex;
 
@@ -93,8 +94,14 @@ impl IntrospectionCache {
             self.metrics.hits.inc();
             return Ok(Some(identity));
         }
-        let asked = tokio::time::timeout(self.timeout, self.ask(token)).await;
-        asked.unwrap_or_else(|_| Err(IntrospectionUnavailable("no answer in time".into())))
+        let span = Span::child("introspect");
+        let asked = span.run(tokio::time::timeout(self.timeout, self.ask(token))).await;
+        let answer =
+            asked.unwrap_or_else(|_| Err(IntrospectionUnavailable("no answer in time".into())));
+        if answer.is_err() {
+            span.fail("unavailable");
+        }
+        answer
     }
 
     /// Hears revocations until nobody can send any more.

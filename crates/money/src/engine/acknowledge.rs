@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use service::http::problem::chain;
+use service::{http::problem::chain, trace::Span};
 use tokio::{runtime::Handle, sync::mpsc, time::Instant};
 
 use super::{
@@ -28,6 +28,8 @@ pub(super) struct Committed {
     pub(super) commit: u64,
     pub(super) jobs: Vec<Job>,
     pub(super) answers: Result<Vec<Done>, EngineError>,
+    /// Ends with it.
+    pub(super) span: Span,
 }
 
 /// Flushes and answers until the lane is gone.
@@ -48,7 +50,11 @@ pub(super) fn acknowledge<F: Flush>(
             tracing::error!(error = %chain(&error), "the disk refused; no more money is moved");
             durability.fail();
         }
-        metrics.observe_stage(Stage::Flush, started.elapsed());
+        let took = started.elapsed();
+        metrics.observe_stage(Stage::Flush, took);
+        for batch in &group {
+            batch.span.record(Stage::Flush.as_str(), took);
+        }
         let newest = group.last().map_or(0, |batch| batch.commit);
         if !durability.is_failed() {
             durability.reach(newest);

@@ -5,7 +5,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use ledger::{AccountId, WalletId};
-use service::{clock::Clock, http::problem::chain, shutdown::Shutdown};
+use service::{clock::Clock, http::problem::chain, shutdown::Shutdown, trace::Span};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     job::{Done, EngineError, Job},
     queue::{Batch, Queue, Waiting},
     retry::{Attempts, pause},
+    trace::begin_batch,
 };
 use crate::{
     locks::WalletLocks,
@@ -65,12 +66,13 @@ impl<S: LaneStore> Lane<S> {
             let started = Instant::now();
             let waits = batch.jobs.iter().filter_map(|waiting| waiting.waited(started));
             self.surroundings.metrics.observe_batch(batch.jobs.len(), waits);
-            self.run_batch(batch).await;
+            let span = begin_batch(&batch.jobs, started);
+            self.run_batch(batch, &span).await;
             self.surroundings.metrics.count_busy(started.elapsed());
         }
     }
 
-    async fn run_batch(&mut self, mut batch: Batch) {
+    async fn run_batch(&mut self, mut batch: Batch, span: &Span) {
         let waiting = std::mem::take(&mut batch.jobs);
         if self.surroundings.durability.is_failed() {
             for Waiting { job, .. } in waiting {
@@ -83,7 +85,9 @@ impl<S: LaneStore> Lane<S> {
             Some(locks) if !batch.is_overdue => {
                 let asked = Instant::now();
                 let held = locks.acquire(&self.wallets_of(&waiting)).await;
-                self.surroundings.metrics.observe_stage(Stage::Lock, asked.elapsed());
+                let took = asked.elapsed();
+                self.surroundings.metrics.observe_stage(Stage::Lock, took);
+                span.record(Stage::Lock.as_str(), took);
                 let (ready, deferred) = self.part(waiting, &held.elsewhere);
                 if !deferred.is_empty() {
                     batch.defer(deferred, pause(1));
@@ -92,7 +96,7 @@ impl<S: LaneStore> Lane<S> {
             }
             _ => (waiting.into_iter().map(|waiting| waiting.job).collect(), None),
         };
-        self.settle(jobs).await;
+        self.settle(jobs, span).await;
     }
 
     /// The wallets to be locked: ascending, each once.
@@ -128,23 +132,23 @@ impl<S: LaneStore> Lane<S> {
 
     /// Decides and commits. If the database refuses what one of them does, it is parted until that
     /// one fails alone.
-    async fn settle(&mut self, jobs: Vec<Job>) {
+    async fn settle(&mut self, jobs: Vec<Job>, span: &Span) {
         let mut parts = vec![jobs];
         while let Some(mut jobs) = parts.pop() {
             if jobs.is_empty() {
                 continue;
             }
-            let result = self.decide_and_commit(&jobs).await;
+            let result = self.decide_and_commit(&jobs, span).await;
             if let (Err(StoreError::Refused(_)), 2..) = (&result, jobs.len()) {
                 let second = jobs.split_off(jobs.len() / 2);
                 parts.extend([second, jobs]);
                 continue;
             }
-            self.hand_over(jobs, result).await;
+            self.hand_over(jobs, result, span.clone()).await;
         }
     }
 
-    async fn hand_over(&self, jobs: Vec<Job>, result: Result<Vec<Done>, StoreError>) {
+    async fn hand_over(&self, jobs: Vec<Job>, result: Result<Vec<Done>, StoreError>, span: Span) {
         let answers = result.map_err(|error| {
             tracing::error!(
                 error = %chain(&error),
@@ -153,22 +157,30 @@ impl<S: LaneStore> Lane<S> {
             );
             match error {
                 StoreError::Again(..) | StoreError::Refused(_) | StoreError::Failed(_) => {
+                    span.fail("unavailable");
                     EngineError::Unavailable
                 }
-                StoreError::OutcomeUnknown(_) => EngineError::OutcomeUnknown,
+                StoreError::OutcomeUnknown(_) => {
+                    span.fail("outcome_unknown");
+                    EngineError::OutcomeUnknown
+                }
             }
         });
         let commit = self.surroundings.durability.newest();
-        let batch = Committed { commit, jobs, answers };
+        let batch = Committed { commit, jobs, answers, span };
         if self.surroundings.committed.send(batch).await.is_err() {
             tracing::error!("the acknowledging thread is gone; outcomes are unknown");
         }
     }
 
-    async fn decide_and_commit(&mut self, batch: &[Job]) -> Result<Vec<Done>, StoreError> {
+    async fn decide_and_commit(
+        &mut self,
+        batch: &[Job],
+        span: &Span,
+    ) -> Result<Vec<Done>, StoreError> {
         let mut attempts = Attempts::start(Instant::now());
         loop {
-            let (reason, cause) = match self.attempt(batch).await {
+            let (reason, cause) = match self.attempt(batch, span).await {
                 Err(StoreError::Again(reason, cause)) => (reason, cause),
                 result => return result,
             };
@@ -176,15 +188,16 @@ impl<S: LaneStore> Lane<S> {
                 return Err(StoreError::Again(reason, cause));
             };
             self.surroundings.metrics.count_retry(reason);
+            span.event("tried again", "reason", reason.as_str());
             tracing::debug!(%cause, ?reason, "a batch is tried again");
             tokio::time::sleep(pause).await;
         }
     }
 
     /// Load, decide, persist, commit.
-    async fn attempt(&mut self, batch: &[Job]) -> Result<Vec<Done>, StoreError> {
+    async fn attempt(&mut self, batch: &[Job], span: &Span) -> Result<Vec<Done>, StoreError> {
         let now = self.surroundings.clock.now();
-        let mut watch = Stopwatch::start(&self.surroundings.metrics);
+        let mut watch = Stopwatch::start(&self.surroundings.metrics, span);
         let stripe = match self.stripe {
             Some(stripe) => stripe,
             None => *self.stripe.insert(self.store.take_stripe().await?),
@@ -220,20 +233,22 @@ impl<S: LaneStore> Lane<S> {
 }
 
 /// Measures the stages of an attempt, one after the other.
-struct Stopwatch {
+struct Stopwatch<'a> {
     metrics: EngineMetrics,
+    span: &'a Span,
     since: Instant,
 }
 
-impl Stopwatch {
-    fn start(metrics: &EngineMetrics) -> Self {
-        Self { metrics: metrics.clone(), since: Instant::now() }
+impl<'a> Stopwatch<'a> {
+    fn start(metrics: &EngineMetrics, span: &'a Span) -> Self {
+        Self { metrics: metrics.clone(), span, since: Instant::now() }
     }
 
     /// A stage ends, and the next one begins.
     fn lap(&mut self, stage: Stage) {
         let now = Instant::now();
         self.metrics.observe_stage(stage, now - self.since);
+        self.span.record(stage.as_str(), now - self.since);
         self.since = now;
     }
 }

@@ -12,6 +12,7 @@ mod job;
 mod lane;
 mod queue;
 mod retry;
+mod trace;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
 

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use service::shutdown::Shutdown;
+use service::{shutdown::Shutdown, trace::Place};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
@@ -67,6 +67,8 @@ pub(super) struct Waiting {
     pub(super) job: Job,
     keys: Keys,
     arrived: Instant,
+    /// Where in a trace it belongs, if the request is traced.
+    pub(super) place: Option<Place>,
     /// Since when it has been put off because another instance holds its wallets.
     deferred_since: Option<Instant>,
     not_before: Option<Instant>,
@@ -95,6 +97,7 @@ impl Queue {
         keys: impl FnOnce(&Job) -> Keys,
     ) -> Result<(), EngineError> {
         let keys = if self.sharing.is_shared { keys(&job) } else { [None; 2] };
+        let place = Place::current();
         let mut state = self.lock();
         if state.is_closed {
             return Err(EngineError::ShuttingDown);
@@ -107,6 +110,7 @@ impl Queue {
             job,
             keys,
             arrived,
+            place,
             deferred_since: None,
             not_before: None,
         });

@@ -10,6 +10,7 @@ mod money;
 mod redis;
 mod secret;
 mod server;
+mod tracing;
 mod upstreams;
 
 use std::{
@@ -34,6 +35,7 @@ pub use self::{
     redis::RedisConfig,
     secret::Secret,
     server::ServerConfig,
+    tracing::TracingConfig,
     upstreams::UpstreamsConfig,
 };
 use crate::flags::CommandFlags;
@@ -70,6 +72,11 @@ pub struct Config {
     /// The HTTP server.
     #[config(nested)]
     pub server: ServerConfig,
+
+    /// Traces, by OpenTelemetry: off unless there is an endpoint. `OTEL_RESOURCE_ATTRIBUTES` and
+    /// `OTEL_EXPORTER_OTLP_HEADERS` are honoured.
+    #[config(nested)]
+    pub tracing: TracingConfig,
 
     /// The signed identity, by which services that run apart know who is calling.
     #[config(nested)]
@@ -146,6 +153,7 @@ impl Config {
     fn validate(&self) -> anyhow::Result<()> {
         telemetry::parse_levels(&self.log_levels).map_err(anyhow::Error::msg)?;
         self.server.validate().map_err(anyhow::Error::msg)?;
+        self.tracing.validate().map_err(anyhow::Error::msg)?;
         self.upstreams.validate().map_err(anyhow::Error::msg)?;
         self.money.validate().map_err(anyhow::Error::msg)?;
         for database in [self.account.database(), self.money.database()] {

@@ -1,13 +1,16 @@
-//! Which route answered, for whoever logs and counts requests. Paths may hold what is personal, and
-//! there are endlessly many of them; of patterns there are few. It is an extension of the response,
-//! and between processes a header, which the gateway takes off.
+//! Which route answered, for whoever logs, counts and traces requests. Paths may hold what is
+//! personal, and there are endlessly many of them; of patterns there are few. It is an extension of
+//! the response, and between processes a header, which the gateway takes off.
 
 use axum::{
     extract::{MatchedPath, Request},
     middleware::Next,
     response::Response,
 };
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::{
+    Method,
+    header::{HeaderName, HeaderValue},
+};
 
 /// The header between processes.
 const X_MY_PAY_ROUTE: HeaderName = HeaderName::from_static("x-my-pay-route");
@@ -48,5 +51,19 @@ pub async fn tell(request: Request, next: Next) -> Response {
 pub fn hear(response: &mut Response) {
     if let Some(pattern) = response.headers_mut().remove(X_MY_PAY_ROUTE) {
         response.extensions_mut().insert(Pattern(pattern));
+    }
+}
+
+/// A method as a label. Clients may invent methods, and must not invent labels.
+pub fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
     }
 }

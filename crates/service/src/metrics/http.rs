@@ -15,7 +15,10 @@ use prometheus_client::{
 };
 
 use super::duration_histogram;
-use crate::{clock::Clock, http::route};
+use crate::{
+    clock::Clock,
+    http::route::{self, known_method},
+};
 
 /// What stands for the status of a request whose client went away before the answer, as in nginx.
 const CLIENT_GONE: u16 = 499;
@@ -93,7 +96,11 @@ impl ServiceHttp {
     /// client is gone.
     pub fn start(&self, method: &Method) -> Measurement<'_> {
         self.0.in_flight.inc();
-        Measurement { inner: &self.0, method: known(method), started: self.0.clock.monotonic() }
+        Measurement {
+            inner: &self.0,
+            method: known_method(method),
+            started: self.0.clock.monotonic(),
+        }
     }
 }
 
@@ -133,18 +140,4 @@ pub async fn measure(State(http): State<ServiceHttp>, request: Request, next: Ne
     let response = next.run(request).await;
     measurement.finish(&response);
     response
-}
-
-/// A method as a label. Clients may invent methods, and must not invent labels.
-fn known(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::PATCH => "PATCH",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
 }

@@ -12,6 +12,7 @@ mod random;
 
 mod attempt;
 mod retry;
+mod trace;
 
 use std::{
     net::SocketAddr,
@@ -31,6 +32,7 @@ use service::{
     clock::Clock,
     contract::identity::{Caller, Party, Signer, Subject, X_MY_PAY_IDENTITY},
     http::health::{Check, Readiness},
+    trace::Span,
 };
 use tokio::{task::JoinSet, time::timeout};
 
@@ -154,7 +156,9 @@ impl Pool {
         let mut member = self.choose(&progress.tried, true).ok_or_else(|| self.nobody_left())?;
         loop {
             progress.tried.push(member.address());
-            let outcome = self.try_once(&member, &parts, &body, &progress).await;
+            let span = trace::begin_try(&parts.method, &progress.tried);
+            let outcome = self.try_once(&member, &parts, &body, &progress, &span).await;
+            trace::end_try(&span, &outcome);
             match self.next(&outcome, &mut progress) {
                 Some(next) => {
                     self.count_retry(&outcome);
@@ -173,8 +177,10 @@ impl Pool {
         parts: &Parts,
         body: &Bytes,
         progress: &Progress,
+        span: &Span,
     ) -> Outcome {
-        let parts = self.sign(parts, body);
+        let mut parts = self.sign(parts, body);
+        span.inject(&mut parts.headers);
         let mut trying = std::pin::pin!(attempt(member, &parts, body));
         if !progress.is_repeatable {
             return trying.await;

@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 /// What is listed together, by the beginning of its name.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
     ("mypay_http_", "Requests"),
     ("mypay_gateway_", "Gateway"),
     ("mypay_account_", "Account service"),
@@ -26,6 +26,7 @@ const SECTIONS: [(&str, &str); 9] = [
     ("mypay_database_", "Connections to MySQL"),
     ("mypay_redis_", "Redis"),
     ("mypay_data_dir_", "Data directory"),
+    ("mypay_trace_", "Traces"),
     ("", "Process"),
 ];
 

@@ -44,6 +44,11 @@ fn the_effective_configuration_is_a_file_that_gives_it_again() {
         drain_delay_ms = 3000
         drain_timeout_ms = 10000
 
+        [tracing]
+        otlp_endpoint = ""
+        sampling_ratio = 1.0
+        follow_clients = "off"
+
         [identity]
 
         [redis]
@@ -174,6 +179,9 @@ fn bad_files_are_refused() {
         "log_levels = \"a=b=c\"",
         "[server]\nconnections_max = 0",
         "[server]\ndrain_timeout_ms = 3600001",
+        "[tracing]\notlp_endpoint = \"localhost:4317\"",
+        "[tracing]\notlp_endpoint = \"https://collector:4318\"",
+        "[tracing]\notlp_endpoint = \"http://collector:4318\"\nsampling_ratio = 1.5",
         "[gateway]\nbody_bytes_max = 0\nbody_timeout_ms = 0",
         "[gateway]\ncors_origins = [\"example\"]",
         "[account]\nsessions_max = 0",
@@ -182,8 +190,8 @@ fn bad_files_are_refused() {
     expect![[r#"
         "lisen = \"127.0.0.1:1\""
         my-pay: file.toml, line 1: unknown field `lisen`, expected one of `listen`,
-            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `identity`,
-            `redis`, `upstreams`, `gateway`, `account`, `money`
+            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `tracing`,
+            `identity`, `redis`, `upstreams`, `gateway`, `account`, `money`
 
         "\n[server]\nconections_max = 1"
         my-pay: file.toml, line 3: unknown field `conections_max`, expected one of
@@ -192,8 +200,8 @@ fn bad_files_are_refused() {
 
         "[sever]\nconnections_max = 1"
         my-pay: file.toml, line 1: unknown field `sever`, expected one of `listen`,
-            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `identity`,
-            `redis`, `upstreams`, `gateway`, `account`, `money`
+            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `tracing`,
+            `identity`, `redis`, `upstreams`, `gateway`, `account`, `money`
 
         "[server]\nconnections_max = \"many\""
         my-pay: file.toml, line 2: invalid type: string "many", expected usize
@@ -222,6 +230,17 @@ fn bad_files_are_refused() {
 
         "[server]\ndrain_timeout_ms = 3600001"
         my-pay: server.drain_timeout_ms must be from 1 to 3600000
+
+        "[tracing]\notlp_endpoint = \"localhost:4317\""
+        my-pay: tracing.otlp_endpoint: `localhost:4317` is not an address such as
+            `http://collector:4318`
+
+        "[tracing]\notlp_endpoint = \"https://collector:4318\""
+        my-pay: tracing.otlp_endpoint: `https://collector:4318` is not an address such
+            as `http://collector:4318`
+
+        "[tracing]\notlp_endpoint = \"http://collector:4318\"\nsampling_ratio = 1.5"
+        my-pay: tracing.sampling_ratio: `1.5` is not a sampling ratio from 0 to 1
 
         "[gateway]\nbody_bytes_max = 0\nbody_timeout_ms = 0"
         my-pay: in the section `gateway`: the body limit must be from 1 to 65536 bytes;

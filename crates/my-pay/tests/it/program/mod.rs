@@ -9,6 +9,7 @@ mod log;
 mod metrics;
 mod requirements;
 mod start;
+mod traces;
 
 use std::process::Command;
 

@@ -5,6 +5,7 @@
 pub mod apart;
 pub mod client;
 pub mod cluster;
+pub mod collector;
 pub mod metrics;
 pub mod person;
 pub mod process;

@@ -25,7 +25,9 @@ use crate::{
     http::{
         problem::chain,
         request_id::{RequestId, X_REQUEST_ID},
+        route::known_method,
     },
+    trace::Span,
 };
 
 /// How long a connection may take.
@@ -144,6 +146,11 @@ impl Addresses {
         // Signed for each attempt: an identity lasts for seconds only.
         let identity = self.signer.sign(Subject::Service, self.audience, &parts, &question.body);
         parts.headers.insert(X_MY_PAY_IDENTITY, identity);
+        let span = Span::call(known_method(&question.method));
+        if span.is_recorded() {
+            span.set("server.address", address.to_owned());
+        }
+        span.inject(&mut parts.headers);
         let request = Request::from_parts(parts, Full::new(question.body.clone()));
         let answer = async {
             let response = self.client.request(request).await?;
@@ -154,9 +161,13 @@ impl Addresses {
             }
             Err(Cause::from(format!("{address} answered {status}")))
         };
-        match tokio::time::timeout(question.timeout, answer).await {
+        let answer = match tokio::time::timeout(question.timeout, answer).await {
             Ok(answer) => answer,
             Err(_) => Err(format!("{address} did not answer in {:?}", question.timeout).into()),
+        };
+        if answer.is_err() {
+            span.fail("no_answer");
         }
+        answer
     }
 }

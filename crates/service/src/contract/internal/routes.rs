@@ -28,6 +28,7 @@ use crate::{
         health::json,
         problem::{INVALID_REQUEST, Problem},
     },
+    trace,
 };
 
 /// Longest wait of a long poll, in milliseconds: shorter than any timeout on the way.
@@ -50,7 +51,8 @@ pub fn routes(
         .route(INTROSPECT, post(introspect))
         .route(ACCOUNT_CHANGES, get(list_account_changes))
         .with_state(Contracts { introspection, feed })
-        .layer(middleware::from_fn(finish));
+        .layer(middleware::from_fn(finish))
+        .layer(middleware::from_fn(trace::serve));
     guard_services(router, verifier)
 }
 
