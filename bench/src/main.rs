@@ -1,6 +1,7 @@
 //! `cargo run --release -p bench`: how fast the product moves money durably, as a ratio to an empty
 //! authenticated echo through the same gateway in the same run, and what memory that takes.
 
+mod beside;
 mod client;
 mod compare;
 mod idle;
@@ -46,6 +47,13 @@ enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// The product beside itself: with other settings, with traces, or as of another build
+    Beside {
+        #[command(flatten)]
+        other: beside::Other,
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// How soon the program answers after its start, and what memory it holds when idle
     Idle,
 }
@@ -83,6 +91,9 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Serve { dir, settings }) => runtime.block_on(serve::serve(&dir, &settings)),
         Some(Command::Compare(settings)) => runtime.block_on(compare::measure(&settings)),
         Some(Command::Scrape { settings }) => runtime.block_on(scrape::measure(&settings)),
+        Some(Command::Beside { other, settings }) => {
+            runtime.block_on(beside::measure(&other, &settings))
+        }
         Some(Command::Idle) => runtime.block_on(idle::measure()),
         None => runtime.block_on(measure(&cli.load)),
     }

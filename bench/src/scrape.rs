@@ -9,7 +9,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{Settings, client, load::Load, say, serve};
+use crate::{
+    Settings, client,
+    load::Load,
+    say,
+    serve::{self, Launch},
+};
 
 /// How often metrics are read.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -17,7 +22,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) async fn measure(settings: &Settings) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let operations = free_address().await?;
-    let product = serve::Process::start_watched(folder.path(), settings, Some(operations)).await?;
+    let listen = ("MY_PAY_SERVER_OPERATIONS_LISTEN".to_owned(), operations.to_string());
+    let launch = Launch { variables: vec![listen], ..Launch::default() };
+    let product = serve::Process::launch(folder.path(), settings, &launch).await?;
     let duration = Duration::from_secs(settings.seconds);
     client::run(&product, Load::Uniform, settings, duration).await?;
     let mut ratios = Vec::new();

@@ -1,7 +1,12 @@
 //! The product under test: `my-pay up` as it is, with one more route behind its gateway, in a
 //! process of its own. People, tokens and wallets are made by the services themselves.
 
-use std::{net::SocketAddr, path::Path, process::Stdio, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+};
 
 use account::{AccountService, Email, Login, NewAccount, NewPassword};
 use anyhow::Context;
@@ -22,6 +27,7 @@ use service::{
         finish::finish,
         health::{Check, Readiness},
     },
+    trace,
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -53,25 +59,34 @@ pub(crate) struct Process {
     pub(crate) population: Arc<Population>,
 }
 
+/// How the product is started.
+#[derive(Debug, Default)]
+pub(crate) struct Launch {
+    /// The benchmark that starts it: this one unless another is named.
+    pub(crate) program: Option<PathBuf>,
+    /// Variables besides those that this process has.
+    pub(crate) variables: Vec<(String, String)>,
+}
+
 /// What every sender starts with: enough never to run out.
 const FUNDS: i64 = 1_000_000_000;
 
 impl Process {
     pub(crate) async fn start(dir: &Path, settings: &Settings) -> anyhow::Result<Self> {
-        Self::start_watched(dir, settings, None).await
+        Self::launch(dir, settings, &Launch::default()).await
     }
 
-    /// The same, with its metrics at `operations`.
-    pub(crate) async fn start_watched(
+    pub(crate) async fn launch(
         dir: &Path,
         settings: &Settings,
-        operations: Option<SocketAddr>,
+        launch: &Launch,
     ) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        if let Some(operations) = operations {
-            command.env("MY_PAY_SERVER_OPERATIONS_LISTEN", operations.to_string());
-        }
-        let mut child = command
+        let program = match &launch.program {
+            Some(program) => program.clone(),
+            None => std::env::current_exe()?,
+        };
+        let mut child = Command::new(&program)
+            .envs(launch.variables.iter().map(|(name, value)| (name, value)))
             .arg("serve")
             .arg("--dir")
             .arg(dir)
@@ -80,7 +95,8 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
-            .spawn()?;
+            .spawn()
+            .with_context(|| format!("`{}` cannot be started", program.display()))?;
         let stdout = child.stdout.take().context("the output is piped")?;
         let mut lines = BufReader::new(stdout).lines();
         let address = lines.next_line().await?.context("the product did not start")?.parse()?;
@@ -124,6 +140,9 @@ pub(crate) async fn serve(dir: &Path, settings: &Settings) -> anyhow::Result<()>
     config.account.password_memory_kib = 8;
     config.account.password_iterations = 1;
     config.account.password_waiting_max = 10_000;
+    let traced = config.tracing.to_service();
+    let exporter = traced.map(|traced| trace::start(&traced, "my-pay")).transpose();
+    let exporter = exporter.map_err(anyhow::Error::msg)?;
     let echo = Router::new().route("/echo", post(echo)).layer(middleware::from_fn(finish));
     let route =
         Route { prefix: "/echo", upstream: Arc::new(InProcess::new(echo, Arc::new(Always))) };
@@ -132,7 +151,11 @@ pub(crate) async fn serve(dir: &Path, settings: &Settings) -> anyhow::Result<()>
     seed(&up, settings).await?.write(dir)?;
     crate::say(&up.address().to_string());
     terminated.recv().await;
-    up.shut_down().await
+    up.shut_down().await?;
+    if let Some(exporter) = exporter {
+        exporter.end().await;
+    }
+    Ok(())
 }
 
 /// The echo: a caller, a strictly read empty object, a small JSON answer.

@@ -45,6 +45,7 @@ use crate::{
     health::{self, Health},
     metrics::Metrics,
     request::{
+        advice::Advice,
         authenticate::{Credentials, read_credentials, take_credentials},
         body, headers,
         introspection_cache::IntrospectionCache,
@@ -300,18 +301,18 @@ impl Edge {
                 .detail("Too many requests are in flight. Nothing was done: try again.")
                 .retry_after(Duration::from_secs(1)));
         };
-        let is_safe = request.method().is_safe();
+        let advice = Advice::about(&request);
         match timeout(self.config.upstream_timeout, route.upstream.call(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error @ UpstreamError::Unreachable(_))) => Err(Problem::unavailable(&error)),
             Ok(Err(error @ UpstreamError::Failed(_))) => {
                 tracing::error!(route = route.prefix, error = %chain(&error), "an upstream failed");
-                Err(Problem::new(&UPSTREAM_FAILED).detail(unknown_outcome(is_safe)))
+                Err(Problem::new(&UPSTREAM_FAILED).detail(advice.text()))
             }
             Err(_) => {
                 let waited_ms = self.config.upstream_timeout.as_millis();
                 tracing::warn!(route = route.prefix, waited_ms, "an upstream did not answer");
-                Err(Problem::new(&UPSTREAM_TIMEOUT).detail(unknown_outcome(is_safe)))
+                Err(Problem::new(&UPSTREAM_TIMEOUT).detail(advice.text()))
             }
         }
     }
@@ -323,14 +324,6 @@ fn begin_trace(request: &Request, request_id: &RequestId) -> RequestSpan {
         return RequestSpan::none();
     }
     trace::begin(request.method(), request.headers(), request_id)
-}
-
-fn unknown_outcome(is_safe: bool) -> &'static str {
-    if is_safe {
-        "Nothing was changed: try again."
-    } else {
-        "The outcome is unknown. Send the request again with the same Idempotency-Key."
-    }
 }
 
 /// The future's output, or the message of its panic. Costs nothing unless there is one.

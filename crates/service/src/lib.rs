@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod contract;
 pub mod http;
+pub mod jitter;
 pub mod metrics;
 pub mod redis;
 pub mod shutdown;

@@ -9,6 +9,9 @@ use axum::http::{
 };
 use service::http::request_id::{RequestId, X_REQUEST_ID};
 
+/// By which a service knows a request that it has seen.
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// About one connection, whether or not `Connection` names them. `Expect` is not, by the letter,
 /// but what it expects has happened once the body has been read here.
 const HOP_BY_HOP: [&str; 10] = [

@@ -1,5 +1,6 @@
 //! What happens to a request before it is passed on, one file a step.
 
+pub(crate) mod advice;
 pub(crate) mod headers;
 
 pub(crate) mod rate_limit;

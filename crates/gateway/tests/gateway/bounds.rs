@@ -103,12 +103,15 @@ async fn a_service_that_does_not_answer_is_given_up() {
         {"type":"urn:my-pay:problem:upstream_timeout",
         "title":"A service behind the gateway did not answer in time",
         "status":504,
-        "detail":"The outcome is unknown. Send the request again with the same Idempotency-Key.",
+        "detail":"The outcome is unknown. Read what it was to change before you send it again.",
         "instance":"/things/never",
         "code":"upstream_timeout",
         "requestId":"MADE"}
     "#]];
     world.check(request(Method::POST, "/things/never", &[]), &expected).await;
+    let keyed = request(Method::POST, "/things/never", &["idempotency-key: 7"]);
+    let keyed = world.send(keyed).await;
+    assert!(keyed.body.contains("again with the same Idempotency-Key."), "{}", keyed.body);
     let safe = world.send(get_request("/things/never", &[])).await;
     assert!(safe.body.contains("Nothing was changed: try again."), "{}", safe.body);
     assert_eq!(world.send(get_request("/things/echo", &[])).await.status, 200);

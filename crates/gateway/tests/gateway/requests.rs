@@ -290,7 +290,7 @@ async fn a_service_that_is_gone_is_unavailable_and_one_that_breaks_off_has_faile
         {"type":"urn:my-pay:problem:upstream_failed",
         "title":"A service behind the gateway failed",
         "status":502,
-        "detail":"The outcome is unknown. Send the request again with the same Idempotency-Key.",
+        "detail":"The outcome is unknown. Read what it was to change before you send it again.",
         "instance":"/gone/failed",
         "code":"upstream_failed",
         "requestId":"MADE"}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use service::jitter::with_jitter;
 use tokio::time::Instant;
 
 /// How often a batch is decided.
@@ -38,10 +39,7 @@ impl Attempts {
 /// A pause that doubles with each attempt, of which a random half is left out: writers that met
 /// once must not meet again.
 pub(super) fn pause(attempt: u32) -> Duration {
-    let longest = PAUSE_MIN * 2_u32.pow(attempt.saturating_sub(1).min(DOUBLINGS_MAX));
-    // Without randomness writers may meet again, which costs time and nothing else.
-    let random = getrandom::u32().unwrap_or(0);
-    longest / 2 + (longest / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
+    with_jitter(PAUSE_MIN * 2_u32.pow(attempt.saturating_sub(1).min(DOUBLINGS_MAX)))
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 
-/// By which a service knows a request that it has seen.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+use crate::request::headers::IDEMPOTENCY_KEY;
 
 /// Whether doing a request twice is the same as doing it once: it reads only, or it is a POST below
 /// one of `keyed_paths`, where the service resolves the `Idempotency-Key` that it carries.

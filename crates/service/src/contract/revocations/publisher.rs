@@ -21,6 +21,7 @@ use crate::{
     clock::Clock,
     contract::{identity::Keys, introspection::TokenDigest},
     http::problem::chain,
+    jitter::with_jitter,
 };
 
 /// How long Redis may take for one message, or for a connection.
@@ -186,10 +187,4 @@ impl Task {
 async fn until(stopped: &mut watch::Receiver<bool>) {
     // An error means that the publisher was dropped, and so is this.
     let _gone = stopped.wait_for(|stopped| *stopped).await;
-}
-
-/// Between half of it and all of it, so that processes that failed together do not return together.
-pub(super) fn with_jitter(pause: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or_default();
-    pause / 2 + (pause / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }

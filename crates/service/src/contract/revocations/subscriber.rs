@@ -12,10 +12,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{
-    CHANNEL, HEARTBEAT, Revocation, Revocations, message::Message, publisher::with_jitter,
-};
-use crate::{clock::Clock, contract::identity::Keys, http::problem::chain};
+use super::{CHANNEL, HEARTBEAT, Revocation, Revocations, message::Message};
+use crate::{clock::Clock, contract::identity::Keys, http::problem::chain, jitter::with_jitter};
 
 /// Silence after which an account service is no longer heard. With what Redis and this process may
 /// need, less than the second within which a revoked token must be refused.

@@ -40,6 +40,8 @@ pub(super) async fn migrate(conn: &mut Conn, migrations: Migrations) -> Result<(
     if conn.query_first::<Option<i64>, _>(lock).await?.flatten() != Some(1) {
         return Err(Error::MigrationLocked);
     }
+    // Whatever the server's default is: money needs transactions.
+    conn.query_drop("SET SESSION default_storage_engine = InnoDB").await?;
     conn.query_drop(CREATE).await?;
     let found = version(conn).await?;
     let Some(pending) = migrations.get(found..) else {
@@ -55,9 +57,21 @@ pub(super) async fn check(conn: &mut Conn, migrations: Migrations) -> Result<(),
     let (found, known) = (version(conn).await?, migrations.len());
     match found.cmp(&known) {
         Ordering::Less => Err(Error::TooOld { found, known }),
-        Ordering::Equal => Ok(()),
+        Ordering::Equal => check_engine(conn).await,
         Ordering::Greater => Err(Error::TooNew { found, known }),
     }
+}
+
+/// Refuses tables without transactions, as somebody may have altered or restored them.
+async fn check_engine(conn: &mut Conn) -> Result<(), Error> {
+    let other = conn
+        .query_first::<(String, String), _>(
+            "SELECT table_name, engine FROM information_schema.tables
+             WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'
+             AND engine <> 'InnoDB' ORDER BY table_name LIMIT 1",
+        )
+        .await?;
+    other.map_or(Ok(()), |(table, engine)| Err(Error::WrongEngine { table, engine }))
 }
 
 async fn version(conn: &mut Conn) -> Result<usize, Error> {

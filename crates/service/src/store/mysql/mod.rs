@@ -46,6 +46,14 @@ pub enum Error {
         /// The version needed here.
         known: usize,
     },
+    /// A table is not where a commit is all or nothing.
+    #[error("the table {table} is kept by {engine}, which has no transactions: InnoDB is needed")]
+    WrongEngine {
+        /// The table.
+        table: String,
+        /// Its storage engine.
+        engine: String,
+    },
     /// Another instance is migrating, and did not end in time.
     #[error("another instance is migrating the schema and does not end")]
     MigrationLocked,

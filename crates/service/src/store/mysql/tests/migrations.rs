@@ -112,3 +112,18 @@ async fn a_schema_that_is_up_to_date_needs_no_rights_to_migrate() {
     serving.check_schema(SECOND).await.unwrap();
     serving.migrate(FIRST).await.unwrap_err();
 }
+
+#[tokio::test]
+async fn tables_have_transactions_whatever_the_servers_default() {
+    let server = MariaDb::start();
+    server.execute("SET GLOBAL default_storage_engine = MyISAM");
+    let database = database(&server, "m");
+    database.migrate(SECOND).await.unwrap();
+    database.check_schema(SECOND).await.unwrap();
+    server.execute("ALTER TABLE m.a ENGINE = MyISAM");
+    let refusal = database.check_schema(SECOND).await.unwrap_err().to_string();
+    assert_eq!(
+        refusal,
+        "the table a is kept by MyISAM, which has no transactions: InnoDB is needed"
+    );
+}
