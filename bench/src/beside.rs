@@ -34,6 +34,7 @@ pub(crate) struct Other {
 }
 
 pub(crate) async fn measure(other: &Other, settings: &Settings) -> anyhow::Result<()> {
+    anyhow::ensure!(settings.rounds > 0, "there must be a round");
     let collector = Collector::start().await?;
     let launches = [Launch::default(), other.launch(&collector)?];
     let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
@@ -46,33 +47,71 @@ pub(crate) async fn measure(other: &Other, settings: &Settings) -> anyhow::Resul
     for product in &products {
         client::run(product, Load::Uniform, settings, duration).await?;
     }
-    let mut ratios = Vec::new();
+    let mut comparisons = [Vec::new(), Vec::new()];
     for round in 1..=settings.rounds {
-        // Neither always has the warmer machine.
-        let turns = if round % 2 == 0 { [0, 1] } else { [1, 0] };
-        let mut rates = [0.0; 2];
-        for turn in turns {
-            let measured = client::run(&products[turn], Load::Uniform, settings, duration).await?;
-            rates[turn] = measured.per_second;
+        let mut turns = [Turns::default(); 2];
+        // Each in the middle and at the ends: whoever comes first has an advantage.
+        for which in [0, 1, 1, 0] {
+            turns[which].take(&products[which], settings, duration).await?;
         }
-        let ratio = rates[1] / rates[0];
-        say(&format!("round {round}: {:.0}/s, other {:.0}/s: {ratio:.3}", rates[0], rates[1]));
-        ratios.push(ratio);
+        let rates = turns.map(|turns| turns.per_second(duration));
+        let costs = turns.map(|turns| turns.processor_us());
+        say(&format!(
+            "round {round}: {:.0}/s beside {:.0}/s, {:.1} us of a processor beside {:.1} us",
+            rates[0], rates[1], costs[0], costs[1]
+        ));
+        comparisons[0].push(rates[1] / rates[0]);
+        comparisons[1].push(costs[1] / costs[0]);
     }
-    ratios.sort_by(f64::total_cmp);
-    let at = |share: usize| ratios.get((ratios.len().saturating_sub(1)) * share / 4);
-    let quartiles = (at(1), at(2), at(3));
-    let (Some(low), Some(median), Some(high)) = quartiles else {
-        anyhow::bail!("there was no round")
-    };
-    say(&format!(
-        "transfers of the other one, as a share of the first one's: median {median:.3}, \
-         quartiles {low:.3} and {high:.3}"
-    ));
+    for (what, ratios) in ["transfers", "processor time a transfer"].iter().zip(&mut comparisons) {
+        ratios.sort_by(f64::total_cmp);
+        let at = |quarter: usize| ratios[(ratios.len() - 1) * quarter / 4];
+        say(&format!(
+            "{what} of the other one, as a share of the first one's: median {:.3}, quartiles {:.3} \
+             and {:.3}",
+            at(2),
+            at(1),
+            at(3)
+        ));
+    }
     for product in products {
         product.stop().await?;
     }
     Ok(())
+}
+
+/// What one of them did in a round.
+#[derive(Debug, Default, Clone, Copy)]
+struct Turns {
+    taken: u32,
+    requests: f64,
+    processor: Duration,
+}
+
+impl Turns {
+    async fn take(
+        &mut self,
+        product: &serve::Process,
+        settings: &Settings,
+        duration: Duration,
+    ) -> anyhow::Result<()> {
+        let before = product.processor_time()?;
+        let measured = client::run(product, Load::Uniform, settings, duration).await?;
+        self.processor += product.processor_time()?.saturating_sub(before);
+        #[expect(clippy::cast_precision_loss, reason = "requests are counted in millions")]
+        let requests = measured.requests as f64;
+        self.requests += requests;
+        self.taken += 1;
+        Ok(())
+    }
+
+    fn per_second(&self, duration: Duration) -> f64 {
+        self.requests / (duration * self.taken).as_secs_f64()
+    }
+
+    fn processor_us(&self) -> f64 {
+        self.processor.as_secs_f64() * 1e6 / self.requests
+    }
 }
 
 impl Other {

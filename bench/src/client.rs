@@ -19,6 +19,7 @@ use crate::{Settings, load::Load, serve::Process};
 /// What was measured.
 #[derive(Debug, Clone)]
 pub(crate) struct Measured {
+    pub(crate) requests: usize,
     pub(crate) per_second: f64,
     p50: Duration,
     p99: Duration,
@@ -65,7 +66,7 @@ pub(crate) async fn run(
     };
     #[expect(clippy::cast_precision_loss, reason = "counts of requests are exact in a double")]
     let per_second = latencies.len() as f64 / elapsed.as_secs_f64();
-    Ok(Measured { per_second, p50: at(50), p99: at(99), max: at(100) })
+    Ok(Measured { requests: latencies.len(), per_second, p50: at(50), p99: at(99), max: at(100) })
 }
 
 struct Connection {

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
+    time::Duration,
 };
 
 use account::{AccountService, Email, Login, NewAccount, NewPassword};
@@ -68,6 +69,9 @@ pub(crate) struct Launch {
     pub(crate) variables: Vec<(String, String)>,
 }
 
+/// Linux counts a process's time in hundredths of a second, whatever the kernel's own tick is.
+const MILLISECONDS_A_TICK: u64 = 10;
+
 /// What every sender starts with: enough never to run out.
 const FUNDS: i64 = 1_000_000_000;
 
@@ -110,6 +114,17 @@ impl Process {
     pub(crate) fn peak_memory_mib(&self) -> anyhow::Result<f64> {
         let pid = self.child.id().context("the product is gone")?;
         status_kib(pid, "VmHWM:").map(|kib| kib / 1024.0)
+    }
+
+    /// How long processors have worked for it.
+    pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
+        let pid = self.child.id().context("the product is gone")?;
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The name, in brackets, may hold spaces; the 14th and 15th field are ours (proc(5)).
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let ticks = ticks.sum::<Result<u64, _>>()?;
+        Ok(Duration::from_millis(ticks * MILLISECONDS_A_TICK))
     }
 
     /// Asks it to stop, and waits.

@@ -178,7 +178,8 @@ impl Edge {
         let measurement = self.http.start(request.method());
         to_origin_form(request.uri_mut());
         request.extensions_mut().insert(request_id.clone());
-        let mut response = span.run(self.answer_to_origin(request, &request_id)).await;
+        let answer = pin!(self.answer_to_origin(request, &request_id));
+        let mut response = span.run(answer).await;
         headers::mark_response(response.headers_mut(), &request_id);
         log.finish(&response);
         measurement.finish(&response);

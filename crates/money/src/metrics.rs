@@ -30,7 +30,7 @@ use crate::{
 /// Counted and measured by the money service; clones share everything.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Metrics {
-    pub(crate) engine: EngineMetrics,
+    pub(crate) engine: Arc<EngineMetrics>,
     pub(crate) feed: FeedMetrics,
     pub(crate) conservation: ConservationMetrics,
 }
@@ -45,7 +45,7 @@ impl Metrics {
 }
 
 /// What the engine counts.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct EngineMetrics {
     transfers: Family<TransferLabels, Counter>,
     moved: Family<MovedLabels, Counter>,

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use account::AccountService;
-use axum::middleware::from_fn_with_state;
 use service::{
     clock::Clock,
     contract::{
         identity::Party, internal, introspection::Introspection as _, revocations::Publisher,
     },
     http::health::Readiness,
-    metrics::measure,
+    metrics::Measured,
 };
 
 use crate::{
@@ -61,8 +60,11 @@ impl Account {
         let http = metrics.http.of("account", &clock);
         let router = edge::guarded(account.router(), "/accounts", verifier.clone(), readiness);
         let router = internal::routes(service.clone(), service, verifier).fallback_service(router);
-        let router = router.layer(from_fn_with_state(http, measure));
-        let server = listener.serve(router, config.server.limits(), metrics.listener.clone());
+        let server = listener.serve(
+            Measured::new(router, http),
+            config.server.limits(),
+            metrics.listener.clone(),
+        );
         let operations = metrics.serve(config).await?;
         edge::announce("account service", server.address, has_redis);
         Ok(Self { server, _operations: operations, publisher, _file: file })

@@ -29,7 +29,7 @@ pub(crate) fn guarded(
     readiness: Vec<Arc<dyn Readiness>>,
 ) -> Router {
     // Inside the guard: strangers make no traces.
-    let router = router.layer(middleware::from_fn(trace::serve));
+    let router = trace::traced(router);
     health::routes(Arc::new(All(readiness)))
         .layer(middleware::from_fn(finish))
         .fallback_service(guard(router, verifier, prefix))

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use axum::middleware::from_fn_with_state;
 use money::{
     Dependencies, MoneyService,
     locks::{WalletLocks, metrics::LockMetrics, redis::RedisLocks},
@@ -14,7 +13,7 @@ use service::{
         identity::{Party, Signer},
         internal::AccountClient,
     },
-    metrics::measure,
+    metrics::Measured,
     shutdown::{self, Trigger},
 };
 
@@ -83,8 +82,11 @@ impl Money {
         verifier.register_metrics("money", registry);
         let http = metrics.http.of("money", &clock);
         let router = edge::guarded(money.router(), "/money", verifier, readiness);
-        let router = router.layer(from_fn_with_state(http, measure));
-        let server = listener.serve(router, config.server.limits(), metrics.listener.clone());
+        let server = listener.serve(
+            Measured::new(router, http),
+            config.server.limits(),
+            metrics.listener.clone(),
+        );
         let operations = metrics.serve(config).await?;
         edge::announce("money service", server.address, has_redis);
         Ok(Self { server, _operations: operations, service: money, stop_working, _file: file })

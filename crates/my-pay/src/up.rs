@@ -4,13 +4,11 @@ use std::{net::SocketAddr, sync::Arc};
 
 use account::AccountService;
 use anyhow::Context;
-use axum::middleware::{from_fn, from_fn_with_state};
 use gateway::{Gateway, InProcess, Route, Shared};
 use money::{Dependencies, MoneyService, store::Database};
 use service::{
     clock::Clock,
     contract::account_feed::AccountFeed,
-    metrics::measure,
     shutdown::{self, Trigger},
     trace,
 };
@@ -71,12 +69,12 @@ impl Up {
         catch_up(&money).await;
 
         let mut metrics = Metrics::new();
-        let http = |service| from_fn_with_state(metrics.http.of(service, &clock), measure);
-        let accounts = account.router().layer(from_fn(trace::serve)).layer(http("account"));
-        let moneys = money.router().layer(from_fn(trace::serve)).layer(http("money"));
+        let http = |service| metrics.http.of(service, &clock);
+        let accounts = InProcess::new(trace::traced(account.router()), Arc::new(account.clone()));
+        let moneys = InProcess::new(trace::traced(money.router()), money.readiness());
         let mut routes = vec![
-            route("/accounts", InProcess::new(accounts, Arc::new(account.clone()))),
-            route("/money", InProcess::new(moneys, money.readiness())),
+            route("/accounts", accounts.measured(http("account"))),
+            route("/money", moneys.measured(http("money"))),
         ];
         routes.extend(further_routes);
         let introspection = Arc::new(account.clone());

@@ -3,6 +3,7 @@
 //! are not heard, a yes is remembered for less than the second within which one must take effect.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -94,8 +95,17 @@ impl IntrospectionCache {
             self.metrics.hits.inc();
             return Ok(Some(identity));
         }
+        // In a box, because it is rare, and large beside what a request needs otherwise.
+        Box::pin(self.ask_in_time(token)).await
+    }
+
+    async fn ask_in_time(
+        &self,
+        token: TokenDigest,
+    ) -> Result<Option<Identity>, IntrospectionUnavailable> {
         let span = Span::child("introspect");
-        let asked = span.run(tokio::time::timeout(self.timeout, self.ask(token))).await;
+        let asking = pin!(tokio::time::timeout(self.timeout, self.ask(token)));
+        let asked = span.run(asking).await;
         let answer =
             asked.unwrap_or_else(|_| Err(IntrospectionUnavailable("no answer in time".into())));
         if answer.is_err() {

@@ -38,7 +38,7 @@ pub(super) fn acknowledge<F: Flush>(
     mut committed: mpsc::Receiver<Committed>,
     durability: &Arc<Durability>,
     runtime: &Handle,
-    metrics: &EngineMetrics,
+    metrics: &Arc<EngineMetrics>,
 ) {
     while let Some(first) = committed.blocking_recv() {
         let mut group = vec![first];
@@ -61,7 +61,7 @@ pub(super) fn acknowledge<F: Flush>(
         }
         // From inside the runtime, because waking each waiter from outside costs a system call.
         let failed = durability.is_failed();
-        let metrics = metrics.clone();
+        let metrics = Arc::clone(metrics);
         runtime.spawn(async move {
             for batch in group {
                 batch.answer(failed, &metrics);

@@ -44,7 +44,7 @@ pub(super) struct Surroundings {
     pub(super) locks: Option<Arc<dyn WalletLocks>>,
     pub(super) batch_jobs_max: usize,
     pub(super) clock: Clock,
-    pub(super) metrics: EngineMetrics,
+    pub(super) metrics: Arc<EngineMetrics>,
 }
 
 impl<S: LaneStore> Lane<S> {
@@ -234,14 +234,14 @@ impl<S: LaneStore> Lane<S> {
 
 /// Measures the stages of an attempt, one after the other.
 struct Stopwatch<'a> {
-    metrics: EngineMetrics,
+    metrics: Arc<EngineMetrics>,
     span: &'a Span,
     since: Instant,
 }
 
 impl<'a> Stopwatch<'a> {
-    fn start(metrics: &EngineMetrics, span: &'a Span) -> Self {
-        Self { metrics: metrics.clone(), span, since: Instant::now() }
+    fn start(metrics: &Arc<EngineMetrics>, span: &'a Span) -> Self {
+        Self { metrics: Arc::clone(metrics), span, since: Instant::now() }
     }
 
     /// A stage ends, and the next one begins.

@@ -58,13 +58,16 @@ impl Default for EngineConfig {
     }
 }
 
-/// Puts jobs on the queue; clones freely.
+/// Puts jobs on the queue; clones freely, and each request has one.
 #[derive(Debug, Clone)]
-pub struct Engine {
+pub struct Engine(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     queue: Arc<Queue>,
     directory: Arc<Directory>,
     durabilities: Arc<[Arc<Durability>]>,
-    metrics: EngineMetrics,
+    metrics: Arc<EngineMetrics>,
 }
 
 /// The engine's threads, to be waited for at the end.
@@ -86,7 +89,7 @@ pub struct EngineParts {
     /// The time.
     pub clock: Clock,
     /// What it counts.
-    pub(crate) metrics: EngineMetrics,
+    pub(crate) metrics: Arc<EngineMetrics>,
 }
 
 /// A lane that panics starts anew, but not in a tight circle.
@@ -119,7 +122,7 @@ impl Engine {
                 locks: parts.locks.clone(),
                 batch_jobs_max: parts.config.batch_jobs_max,
                 clock: parts.clock.clone(),
-                metrics: parts.metrics.clone(),
+                metrics: Arc::clone(&parts.metrics),
             };
             let (lane, shutdown) = (Lane::new(store, surroundings), shutdown.clone());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -127,7 +130,7 @@ impl Engine {
                 .name("money-lane".to_owned())
                 .spawn(move || run_lane(&runtime, lane, &shutdown))?;
             let (shared, runtime) = (Arc::clone(&durability), Handle::current());
-            let metrics = parts.metrics.clone();
+            let metrics = Arc::clone(&parts.metrics);
             let acknowledger = thread::Builder::new()
                 .name("money-flush".to_owned())
                 .spawn(move || acknowledge(flusher, to_acknowledge, &shared, &runtime, &metrics))?;
@@ -135,13 +138,14 @@ impl Engine {
             durabilities.push(durability);
         }
         let durabilities = durabilities.into();
-        let metrics = parts.metrics.clone();
-        Ok((Self { queue, directory, durabilities, metrics }, EngineThreads(threads)))
+        let metrics = Arc::clone(&parts.metrics);
+        let shared = Shared { queue, directory, durabilities, metrics };
+        Ok((Self(Arc::new(shared)), EngineThreads(threads)))
     }
 
     /// What of each lane's commits is on disk.
     pub(crate) fn durabilities(&self) -> &Arc<[Arc<Durability>]> {
-        &self.durabilities
+        &self.0.durabilities
     }
 
     /// Moves money. `Ok` means that the answer is on disk.
@@ -157,7 +161,7 @@ impl Engine {
             },
             Err(error) => Err(error),
         };
-        self.metrics.count_outcome(r#type, &turned_away);
+        self.0.metrics.count_outcome(r#type, &turned_away);
         turned_away
     }
 
@@ -181,7 +185,7 @@ impl Engine {
 
     /// Makes it readable how full the queue is.
     pub(crate) fn register_queue(&self, registry: &mut Registry) {
-        let (jobs, jobs_max) = (Arc::clone(&self.queue), Arc::clone(&self.queue));
+        let (jobs, jobs_max) = (Arc::clone(&self.0.queue), Arc::clone(&self.0.queue));
         let name = "mypay_money_queue_jobs";
         register_observed(registry, name, "Jobs that wait for a lane", move || {
             Some(jobs.depth().0 as u64)
@@ -193,13 +197,13 @@ impl Engine {
 
     /// How many jobs wait, and how many may.
     pub fn queue_depth(&self) -> (usize, usize) {
-        self.queue.depth()
+        self.0.queue.depth()
     }
 
     fn submit(&self, job: Job) -> Result<(), EngineError> {
-        let pushed = self.queue.push(job, |job| keys(job, &self.directory));
+        let pushed = self.0.queue.push(job, |job| keys(job, &self.0.directory));
         if matches!(pushed, Err(EngineError::Overloaded)) {
-            self.metrics.queue_refusals.inc();
+            self.0.metrics.queue_refusals.inc();
         }
         pushed
     }

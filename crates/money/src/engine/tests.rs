@@ -13,7 +13,7 @@ use service::{clock::Clock, shutdown};
 
 use super::{
     Answer, Directory, Engine, EngineConfig, EngineError, EngineParts, EngineThreads, Queue,
-    Sharing,
+    Shared, Sharing,
 };
 use crate::{
     metrics::EngineMetrics,
@@ -123,7 +123,7 @@ impl World {
         let faults = Arc::new(Faults::default());
         let lane = Faulty { lane: store.lane().unwrap(), faults: Arc::clone(&faults) };
         let (trigger, shutdown) = shutdown::channel();
-        let (clock, metrics) = (Clock::system(), EngineMetrics::default());
+        let (clock, metrics) = (Clock::system(), Arc::<EngineMetrics>::default());
         let parts = EngineParts { config, locks: None, clock, metrics };
         let (engine, threads) = Engine::start(vec![lane], &parts, &shutdown).unwrap();
         Self { engine, threads, trigger, faults, folder }
@@ -223,12 +223,12 @@ async fn a_panic_costs_its_batch_and_nothing_else() {
 async fn a_full_queue_refuses_at_once() {
     // No lane takes anything from this one.
     let queue = Queue::new(1, Sharing { is_shared: false, gathers: false });
-    let engine = Engine {
+    let engine = Engine(Arc::new(Shared {
         queue: Arc::clone(&queue),
         directory: Arc::new(Directory::new()),
         durabilities: Arc::new([]),
-        metrics: EngineMetrics::default(),
-    };
+        metrics: Arc::default(),
+    }));
     let world = World::new(EngineConfig::default());
     let wallet = world.open(10_001).await;
     let waiting = engine.clone();

@@ -1,12 +1,13 @@
 //! Rate, errors and duration of requests, by route pattern and status.
 
-use std::{sync::Arc, time::Duration};
-
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
 };
+
+use axum::{Router, extract::Request, response::Response};
 use hyper::Method;
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -14,8 +15,11 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use tower::Service;
+
 use super::duration_histogram;
 use crate::{
+    BoxFuture,
     clock::Clock,
     http::route::{self, known_method},
 };
@@ -134,10 +138,36 @@ impl Drop for Measurement<'_> {
     }
 }
 
-/// Middleware for the outside of a service's routes.
-pub async fn measure(State(http): State<ServiceHttp>, request: Request, next: Next) -> Response {
-    let measurement = http.start(request.method());
-    let response = next.run(request).await;
-    measurement.finish(&response);
-    response
+/// A service's routes, whose requests are counted. Less work a request than a middleware.
+#[derive(Clone)]
+pub struct Measured {
+    routes: Router,
+    http: ServiceHttp,
+}
+
+impl Measured {
+    /// Counts the requests of these routes.
+    pub fn new(routes: Router, http: ServiceHttp) -> Self {
+        Self { routes, http }
+    }
+}
+
+impl Service<Request> for Measured {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let (http, mut routes) = (self.http.clone(), self.routes.clone());
+        Box::pin(async move {
+            let measurement = http.start(request.method());
+            let response = routes.call(request).await?;
+            measurement.finish(&response);
+            Ok(response)
+        })
+    }
 }

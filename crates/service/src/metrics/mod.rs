@@ -16,7 +16,7 @@ use prometheus_client::{
 };
 
 pub use self::{
-    http::{HttpMetrics, Measurement, ServiceHttp, measure},
+    http::{HttpMetrics, Measured, Measurement, ServiceHttp},
     observed::register_observed,
     routes::routes,
 };

@@ -12,6 +12,7 @@ mod request;
 mod sampling;
 
 use std::{
+    pin::Pin,
     sync::OnceLock,
     time::{Duration, SystemTime},
 };
@@ -28,7 +29,7 @@ use opentelemetry_sdk::trace::SdkTracer;
 pub use self::{
     export::{Exporter, Invalid, TraceConfig, start},
     metrics::register,
-    request::{RequestSpan, begin, serve},
+    request::{RequestSpan, begin, traced},
 };
 use self::{metrics::TraceMetrics, sampling::Sampling};
 
@@ -122,8 +123,9 @@ impl Span {
         drop(builder.start_with_context(&tracing.tracer, &parent));
     }
 
-    /// Runs the future as what this span measures.
-    pub async fn run<F: Future>(&self, future: F) -> F::Output {
+    /// Runs the future as what this span measures. It stays where it is: futures of requests are
+    /// large.
+    pub async fn run<F: Future>(&self, future: Pin<&mut F>) -> F::Output {
         match &self.0 {
             None => future.await,
             Some(context) => future.with_context(context.clone()).await,

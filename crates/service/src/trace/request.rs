@@ -2,7 +2,14 @@
 //! of OpenTelemetry's semantic conventions for HTTP. A path may hold what is personal, so it is the
 //! route's pattern that is told.
 
-use axum::{extract::Request, middleware::Next, response::Response};
+use std::pin::{Pin, pin};
+
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::Response,
+};
 use hyper::{HeaderMap, Method};
 use opentelemetry::{
     Context,
@@ -51,11 +58,16 @@ fn begin_from_outside(method: &Method, headers: &HeaderMap) -> Span {
     if is_traced { tracing.span(builder, &parent) } else { Span::default() }
 }
 
-/// Middleware for a service's routes, inside whatever checks who is calling: goes on with the trace
-/// that the gateway has begun, which is in hand in the same process, and in a header from another.
-pub async fn serve(request: Request, next: Next) -> Response {
+/// The routes of a service, to be put inside whatever checks who is calling. If tracing was
+/// started, their requests go on with the trace that the gateway has begun, which is in hand in the
+/// same process, and in a header from another.
+pub fn traced(routes: Router) -> Router {
+    if TRACING.get().is_some() { routes.layer(from_fn(serve)) } else { routes }
+}
+
+async fn serve(request: Request, next: Next) -> Response {
     let span = RequestSpan::new(continue_trace(&request), request.method());
-    let response = span.run(next.run(request)).await;
+    let response = span.run(pin!(next.run(request))).await;
     span.finish(&response);
     response
 }
@@ -88,8 +100,8 @@ impl RequestSpan {
     }
 
     /// Runs the future as what this span measures.
-    pub async fn run<F: Future>(&self, future: F) -> F::Output {
-        self.span.run(future).await
+    pub fn run<F: Future>(&self, future: Pin<&mut F>) -> impl Future<Output = F::Output> {
+        self.span.run(future)
     }
 
     /// Where it is, if the request is traced.

@@ -66,7 +66,7 @@ impl Instance {
     fn start(database: &Database, lanes: usize) -> Self {
         let (trigger, shutdown) = shutdown::channel();
         let store = MySqlStore::new(database.clone(), lanes);
-        let (clock, metrics) = (Clock::system(), EngineMetrics::default());
+        let (clock, metrics) = (Clock::system(), Arc::<EngineMetrics>::default());
         let parts = EngineParts { config: EngineConfig::default(), locks: None, clock, metrics };
         let (engine, threads) = Engine::start(store.lanes(), &parts, &shutdown).unwrap();
         Self { engine, threads, trigger }
@@ -263,7 +263,7 @@ async fn locks_that_others_hold_put_off_their_wallets_and_nothing_else() {
         config: EngineConfig::default(),
         locks: Some(locks.clone()),
         clock: Clock::system(),
-        metrics: EngineMetrics::default(),
+        metrics: Arc::default(),
     };
     let store = MySqlStore::new(world.database.clone(), 2);
     let (engine, threads) = Engine::start(store.lanes(), &parts, &shutdown).unwrap();

@@ -51,9 +51,8 @@ pub fn routes(
         .route(INTROSPECT, post(introspect))
         .route(ACCOUNT_CHANGES, get(list_account_changes))
         .with_state(Contracts { introspection, feed })
-        .layer(middleware::from_fn(finish))
-        .layer(middleware::from_fn(trace::serve));
-    guard_services(router, verifier)
+        .layer(middleware::from_fn(finish));
+    guard_services(trace::traced(router), verifier)
 }
 
 async fn introspect(State(contracts): State<Contracts>, body: Bytes) -> Response {
