@@ -24,6 +24,7 @@ STEP_SECONDS = float(os.environ.get("LOAD_STEP_SECONDS", "30"))
 METRICS_PORT = int(os.environ.get("LOAD_METRICS_PORT", "9646"))
 FAILED_SHARE_MAX = float(os.environ.get("LOAD_FAILED_SHARE_MAX", "0.01"))
 PAYDAY_PEOPLE = int(os.environ.get("LOAD_PAYDAY_PEOPLE", "50"))
+NEWCOMERS = int(os.environ.get("LOAD_NEWCOMERS", "1"))
 CONSERVATION = checks.Conservation(
     os.environ.get("MY_PAY_PROMETHEUS_URL"), os.environ.get("MY_PAY_OPERATIONS_URLS", "").split()
 )
@@ -139,9 +140,10 @@ class Employer(FastHttpUser):
 
 
 class Newcomer(FastHttpUser):
-    """Registers, logs in, opens a wallet and leaves. Rare: passwords cost the service real work."""
+    """Registers, logs in, opens a wallet and leaves. Rare, unless there was an advertisement: passwords
+    cost the service real work."""
 
-    fixed_count = 1
+    fixed_count = NEWCOMERS
     wait_time = between(2.0, 5.0)
 
     @task

@@ -5,7 +5,7 @@ the dashboards, asked of Prometheus.
     plot.py --prometheus http://localhost:9090 --last 300 --output ramp.svg \\
         'Load test / Users' 'Load test / Latency (p99)'
 
-Needs matplotlib (requirements-plot.txt).
+Needs matplotlib (requirements.txt).
 """
 
 import argparse
@@ -16,10 +16,10 @@ import time
 import urllib.parse
 import urllib.request
 
-DASHBOARDS = pathlib.Path(__file__).parents[1] / "deploy/grafana/dashboards"
+DASHBOARDS = pathlib.Path(__file__).parent / "dashboards"
 # What axes are called, by the units that Grafana knows.
-UNITS = {"s": "seconds", "ops": "per second", "reqps": "per second", "percentunit": "share", "bytes": "bytes"}
-POINTS = 300
+UNITS = {"s": "seconds", "ops": "per second", "reqps": "per second", "percentunit": "share", "bytes": "bytes", "none": ""}
+POINTS = 150
 
 
 def read_panels():
