@@ -10,6 +10,8 @@ use service::{
     http::{request_id::RequestId, route},
     trace::Place,
 };
+
+use crate::gateway::Findings;
 use tracing::Level;
 
 const TARGET: &str = "my_pay_gateway::access";
@@ -26,6 +28,7 @@ struct Entry<'a> {
     request_id: RequestId,
     method: Method,
     trace: Option<Place>,
+    findings: &'a Findings,
 }
 
 impl<'a> AccessLog<'a> {
@@ -35,41 +38,31 @@ impl<'a> AccessLog<'a> {
         request: &Request,
         request_id: &RequestId,
         trace: Option<Place>,
+        findings: &'a Findings,
     ) -> Self {
-        Self(is_wanted().then(|| Entry {
+        Self(tracing::enabled!(target: TARGET, Level::INFO).then(|| Entry {
             clock,
             started: clock.monotonic(),
             request_id: request_id.clone(),
             method: request.method().clone(),
             trace,
+            findings,
         }))
     }
 
     /// The request is answered.
     pub(crate) fn finish(mut self, response: &Response) {
         let Some(entry) = self.0.take() else { return };
-        let extensions = response.extensions();
-        let account_id = match extensions.get::<Caller>() {
-            Some(Caller::Known(identity)) => Some(identity.account_id),
-            _ => None,
-        };
-        entry.write(route::pattern(response), response.status().as_u16(), account_id);
+        entry.write(route::pattern(response), response.status().as_u16());
     }
-}
-
-/// Leaves the caller for [`AccessLog::finish`].
-pub(crate) fn note_caller(response: &mut Response, caller: Caller) {
-    if is_wanted() {
-        response.extensions_mut().insert(caller);
-    }
-}
-
-fn is_wanted() -> bool {
-    tracing::enabled!(target: TARGET, Level::INFO)
 }
 
 impl Entry<'_> {
-    fn write(&self, route: &str, status: u16, account_id: Option<i64>) {
+    fn write(&self, route: &str, status: u16) {
+        let account_id = match self.findings.caller.get() {
+            Some(Caller::Known(identity)) => Some(identity.account_id),
+            Some(Caller::Anonymous | Caller::Refused) | None => None,
+        };
         let duration = self.clock.monotonic().saturating_sub(self.started);
         tracing::event!(
             target: TARGET,
@@ -91,7 +84,8 @@ impl Entry<'_> {
 impl Drop for AccessLog<'_> {
     fn drop(&mut self) {
         if let Some(entry) = self.0.take() {
-            entry.write("unmatched", CLIENT_GONE, None);
+            let place = entry.findings.place.get();
+            entry.write(place.copied().unwrap_or(route::UNMATCHED), CLIENT_GONE);
         }
     }
 }

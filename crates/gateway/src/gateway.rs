@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -39,7 +39,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::CorsLayer;
 
 use crate::{
-    access_log::{self, AccessLog},
+    access_log::AccessLog,
     config::Config,
     cors,
     health::{self, Health},
@@ -75,13 +75,14 @@ struct Edge {
     _background: JoinSet<()>,
 }
 
-/// What was found out about a request on its way, for its response and the log.
-#[derive(Default)]
-struct Findings {
-    standing: Standing,
-    caller: Option<Caller>,
+/// What was found out about a request on its way, for metrics and the log, which also tell of
+/// requests that are not answered.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Who is calling.
+    pub(crate) caller: OnceLock<Caller>,
     /// The service or page that it is for, in place of a route's pattern.
-    place: Option<&'static str>,
+    pub(crate) place: OnceLock<&'static str>,
 }
 
 /// What a gateway has in common with others, and with whoever watches it.
@@ -174,11 +175,12 @@ impl Edge {
     async fn serve(&self, mut request: Request) -> Response {
         let request_id = RequestId::accept_or_make(request.headers(), self.clock.now());
         let span = begin_trace(&request, &request_id);
-        let log = AccessLog::start(&self.clock, &request, &request_id, span.place());
-        let measurement = self.http.start(request.method());
+        let findings = Findings::default();
+        let log = AccessLog::start(&self.clock, &request, &request_id, span.place(), &findings);
+        let measurement = self.http.start(request.method()).placed_by(&findings.place);
         to_origin_form(request.uri_mut());
         request.extensions_mut().insert(request_id.clone());
-        let answer = pin!(self.answer_to_origin(request, &request_id));
+        let answer = pin!(self.answer_to_origin(request, &request_id, &findings));
         let mut response = span.run(answer).await;
         headers::mark_response(response.headers_mut(), &request_id);
         log.finish(&response);
@@ -188,10 +190,17 @@ impl Edge {
     }
 
     /// Answers pages of other origins as configured, and everything else as it comes.
-    async fn answer_to_origin(&self, request: Request, request_id: &RequestId) -> Response {
-        let Some(cors) = &self.cors else { return self.answer(request, request_id).await };
+    async fn answer_to_origin(
+        &self,
+        request: Request,
+        request_id: &RequestId,
+        findings: &Findings,
+    ) -> Response {
+        let Some(cors) = &self.cors else {
+            return self.answer(request, request_id, findings).await;
+        };
         let answer = service_fn(|request| async {
-            Ok::<_, Infallible>(self.answer(request, request_id).await)
+            Ok::<_, Infallible>(self.answer(request, request_id, findings).await)
         });
         match cors.layer(answer).oneshot(request).await {
             Ok(response) => response,
@@ -200,10 +209,16 @@ impl Edge {
     }
 
     /// Answers with the service's response or with a problem, also if something panics.
-    async fn answer(&self, request: Request, request_id: &RequestId) -> Response {
+    async fn answer(
+        &self,
+        request: Request,
+        request_id: &RequestId,
+        findings: &Findings,
+    ) -> Response {
         let uri = request.uri().clone();
-        let mut findings = Findings::default();
-        let passed_on = catch_panic(self.pass_on(request, request_id, &mut findings)).await;
+        let mut standing = Standing::default();
+        let passed_on = self.pass_on(request, request_id, findings, &mut standing);
+        let passed_on = catch_panic(passed_on).await;
         let answer = passed_on.unwrap_or_else(|message| {
             tracing::error!(request.id = request_id.as_str(), message, "a request panicked");
             Err(Problem::new(&INTERNAL_ERROR))
@@ -216,12 +231,9 @@ impl Edge {
             }
             response
         });
-        self.rate_limiters.tell(findings.standing, response.headers_mut());
-        if let Some(place) = findings.place {
+        self.rate_limiters.tell(standing, response.headers_mut());
+        if let Some(place) = findings.place.get() {
             route::name(&mut response, place);
-        }
-        if let Some(caller) = findings.caller {
-            access_log::note_caller(&mut response, caller);
         }
         response
     }
@@ -230,28 +242,28 @@ impl Edge {
         &self,
         mut request: Request,
         request_id: &RequestId,
-        findings: &mut Findings,
+        findings: &Findings,
+        standing: &mut Standing,
     ) -> Result<Response, Problem> {
         let (method, uri) = (request.method(), request.uri());
         let is_draining = request.extensions().get::<Draining>().is_some();
         let (routes, clock) = (&self.routes, &self.clock);
         let health = self.health.answer(method, uri, is_draining, request_id, routes, clock);
         if let Some((response, place)) = health.await {
-            findings.place = Some(place);
+            found(&findings.place, place);
             return Ok(response);
         }
         let peer = request.extensions().get::<PeerAddress>().copied();
         let route = self.routes.find(request.uri().path());
         let known = if route.is_ok() { self.recall(&request) } else { None };
-        let standing = &mut findings.standing;
         self.rate_limiters.take_address(peer, known.as_ref(), standing).await?;
         let route = route?;
-        findings.place = Some(route.prefix);
+        found(&findings.place, route.prefix);
         headers::clean_request(request.headers_mut(), request_id);
         let caller = self.identify(&mut request).await?;
-        findings.caller = Some(caller);
+        found(&findings.caller, caller);
         if let Caller::Known(identity) = &caller {
-            self.rate_limiters.take_token(identity, &mut findings.standing).await?;
+            self.rate_limiters.take_token(identity, standing).await?;
         }
         request.extensions_mut().insert(caller);
         let bounds = body::Bounds {
@@ -317,6 +329,12 @@ impl Edge {
             }
         }
     }
+}
+
+/// Keeps what is found out once a request.
+fn found<T>(finding: &OnceLock<T>, value: T) {
+    let set = finding.set(value);
+    debug_assert!(set.is_ok(), "found out twice");
 }
 
 /// Orchestrators ask for health all the time, which is of no use to see.

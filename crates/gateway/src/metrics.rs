@@ -39,6 +39,8 @@ pub(crate) struct IntrospectionMetrics {
     pub(crate) hits: Counter,
     /// Tokens that were asked for.
     pub(crate) misses: Counter,
+    /// Requests and refreshes that got no answer from the account service.
+    pub(crate) failures: Counter,
     /// How many times everything was forgotten, because revocations may have been missed.
     pub(crate) forgotten: Counter,
     /// 1 if revocations are heard, 0 if tokens are remembered for a shorter time instead.
@@ -161,6 +163,11 @@ impl IntrospectionMetrics {
             "introspection_cache_misses",
             "Access tokens that the account service was asked for",
             self.misses.clone(),
+        );
+        registry.register(
+            "introspection_failures",
+            "Access tokens for which the account service gave no answer in time",
+            self.failures.clone(),
         );
         registry.register(
             "introspection_cache_forgotten",

@@ -84,12 +84,15 @@ async fn a_request_whose_client_is_gone_is_logged_too() {
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let world = World::start(|_| {});
-    let answer = world.gateway.clone().oneshot(get_request("/things/never", &[]));
+    world.issue("mine", 7);
+    let headers = ["authorization: Bearer mine"];
+    let answer = world.gateway.clone().oneshot(get_request("/things/never", &headers));
     tokio::select! {
         biased;
         _ = answer => panic!("it never answers"),
         () = tokio::task::yield_now() => {}
     }
     let line = lines.take();
-    assert!(line.contains("http.status=499"), "{line}");
+    let expected = "http.route=\"/things\" http.status=499 duration_us=0 account.id=7\n";
+    assert!(line.ends_with(expected), "{line}");
 }

@@ -16,7 +16,7 @@ use hyper::{
 const X_MY_PAY_ROUTE: HeaderName = HeaderName::from_static("x-my-pay-route");
 
 /// What stands for the pattern where no route is matched.
-pub(crate) const UNMATCHED: &str = "unmatched";
+pub const UNMATCHED: &str = "unmatched";
 
 /// A pattern that does not come from a router of this process.
 #[derive(Debug, Clone)]

@@ -11,6 +11,15 @@ use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+
+/// Takes it off a request whose sender is not to be believed.
+pub(crate) fn forget(headers: &mut HeaderMap) {
+    for name in [TRACEPARENT, TRACESTATE, BAGGAGE] {
+        headers.remove(name);
+    }
+}
 
 /// Writes it into a request.
 pub(super) fn write(context: &Context, headers: &mut HeaderMap) {

@@ -4,7 +4,10 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,15 +19,15 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use opentelemetry::{KeyValue, trace::TracerProvider as _};
+use opentelemetry::{Context, KeyValue, trace::TracerProvider as _};
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
     trace::{
-        BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, SpanData,
-        SpanExporter as ExportSpans,
+        BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, Span, SpanData,
+        SpanExporter as ExportSpans, SpanProcessor,
     },
 };
 use tokio::runtime::Handle;
@@ -32,7 +35,7 @@ use tokio::runtime::Handle;
 use super::{TRACING, Tracing, metrics::TraceMetrics, sampling::Sampling};
 use crate::http::problem::chain;
 
-/// Spans that may wait to be sent; more are lost.
+/// Spans that may wait to be sent, or be on their way; more are lost.
 const QUEUE_SPANS_MAX: usize = 16_384;
 /// Spans in one message.
 const MESSAGE_SPANS_MAX: usize = 1_024;
@@ -104,21 +107,35 @@ pub struct Exporter(SdkTracerProvider);
 pub fn start(config: &TraceConfig, service: &'static str) -> Result<Exporter, String> {
     config.validate().map_err(|error| error.to_string())?;
     let metrics = TraceMetrics::default();
+    let sender = Sender::new();
+    let cause = Arc::clone(&sender.failure);
     let exporter = SpanExporter::builder()
         .with_http()
-        .with_http_client(Sender::new())
+        .with_http_client(sender)
         .with_endpoint(config.address().map_err(|error| error.to_string())?)
         .with_protocol(Protocol::HttpBinary)
         .with_timeout(SEND_TIMEOUT)
         .build()
         .map_err(|error| error.to_string())?;
-    let watched = Watched { exporter, metrics: metrics.clone(), is_refused: AtomicBool::default() };
+    let waiting = Arc::default();
+    let watched = Watched {
+        exporter,
+        metrics: metrics.clone(),
+        waiting: Arc::clone(&waiting),
+        is_refused: AtomicBool::default(),
+        cause,
+    };
     let batches = BatchConfigBuilder::default()
         .with_max_queue_size(QUEUE_SPANS_MAX)
         .with_max_export_batch_size(MESSAGE_SPANS_MAX)
         .with_scheduled_delay(SEND_INTERVAL)
         .build();
-    let processor = BatchSpanProcessor::builder(watched).with_batch_config(batches).build();
+    let processor = Bounded {
+        processor: BatchSpanProcessor::builder(watched).with_batch_config(batches).build(),
+        metrics: metrics.clone(),
+        waiting,
+        is_ended: AtomicBool::default(),
+    };
     let resource = Resource::builder()
         .with_service_name(service)
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
@@ -152,18 +169,60 @@ impl Exporter {
     }
 }
 
+/// Bounds what waits. The library's processor has the same bound, but does not tell what it drops.
+#[derive(Debug)]
+struct Bounded {
+    processor: BatchSpanProcessor,
+    metrics: TraceMetrics,
+    waiting: Arc<AtomicUsize>,
+    is_ended: AtomicBool,
+}
+
+impl SpanProcessor for Bounded {
+    fn on_start(&self, span: &mut Span, context: &Context) {
+        self.processor.on_start(span, context);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        let is_full = self.waiting.fetch_add(1, Ordering::Relaxed) >= QUEUE_SPANS_MAX;
+        if is_full || self.is_ended.load(Ordering::Relaxed) {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.metrics.count_lost(1);
+            return;
+        }
+        self.processor.on_end(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.processor.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.is_ended.store(true, Ordering::Relaxed);
+        self.processor.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.processor.set_resource(resource);
+    }
+}
+
 /// Counts what is sent, and says so once when it begins to fail and once when that is over.
 #[derive(Debug)]
 struct Watched {
     exporter: SpanExporter,
     metrics: TraceMetrics,
+    waiting: Arc<AtomicUsize>,
     is_refused: AtomicBool,
+    cause: Failure,
 }
 
 impl ExportSpans for Watched {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
-        match self.exporter.export(batch).await {
+        let exported = self.exporter.export(batch).await;
+        self.waiting.fetch_sub(spans, Ordering::Relaxed);
+        match exported {
             Ok(()) => {
                 self.metrics.count_sent(spans);
                 if self.is_refused.swap(false, Ordering::Relaxed) {
@@ -172,8 +231,13 @@ impl ExportSpans for Watched {
             }
             Err(error) => {
                 self.metrics.count_lost(spans);
+                let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if !self.is_refused.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(error = %chain(&error), "the collector does not take traces");
+                    tracing::warn!(
+                        error = %chain(&error),
+                        cause,
+                        "the collector does not take traces"
+                    );
                 }
             }
         }
@@ -194,16 +258,20 @@ impl ExportSpans for Watched {
     }
 }
 
+/// Why the newest message that did not reach the collector did not: the library does not tell.
+type Failure = Arc<Mutex<Option<String>>>;
+
 /// Sends messages from the exporter's own thread, by the runtime.
 struct Sender {
     client: Client<HttpConnector, Full<Bytes>>,
     runtime: Handle,
+    failure: Failure,
 }
 
 impl Sender {
     fn new() -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { client, runtime: Handle::current() }
+        Self { client, runtime: Handle::current(), failure: Failure::default() }
     }
 }
 
@@ -223,12 +291,23 @@ impl HttpClient for Sender {
             Ok::<_, HttpError>(Response::from_parts(parts, body))
         };
         let in_time = async { tokio::time::timeout(SEND_TIMEOUT, answer).await };
-        self.runtime.spawn(in_time).await?.map_err(|_| "the collector did not answer in time")?
+        let sent: Result<_, HttpError> = match self.runtime.spawn(in_time).await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(_)) => Err("the collector did not answer in time".into()),
+            Err(ended) => Err(ended.into()),
+        };
+        if let Err(error) = &sent {
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            *failure = Some(chain(&**error));
+        }
+        sent
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::trace::Tracer as _;
+
     use super::*;
 
     #[track_caller]
@@ -259,5 +338,37 @@ mod tests {
             let config = TraceConfig { endpoint, sampling_ratio: ratio, follows_clients: false };
             assert_eq!(config.validate().is_ok(), is_valid, "{ratio}");
         }
+    }
+
+    /// Takes everything, and tells nobody: for the bound, all of it goes on waiting.
+    #[derive(Debug)]
+    struct Silent;
+
+    impl ExportSpans for Silent {
+        async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_to_wait_is_counted_as_lost() {
+        let metrics = TraceMetrics::default();
+        let bounded = Bounded {
+            processor: BatchSpanProcessor::builder(Silent).build(),
+            metrics: metrics.clone(),
+            waiting: Arc::default(),
+            is_ended: AtomicBool::default(),
+        };
+        let provider = SdkTracerProvider::builder().with_span_processor(bounded).build();
+        let tracer = provider.tracer("test");
+        for _ in 0..QUEUE_SPANS_MAX {
+            drop(tracer.start("in time"));
+        }
+        assert_eq!(metrics.lost(), 0);
+        drop(tracer.start("one too many"));
+        assert_eq!(metrics.lost(), 1);
+        provider.shutdown().unwrap();
+        drop(tracer.start("after the end"));
+        assert_eq!(metrics.lost(), 1, "the library makes no spans any more");
     }
 }

@@ -33,6 +33,11 @@ impl TraceMetrics {
         self.count("lost", spans);
     }
 
+    #[cfg(test)]
+    pub(super) fn lost(&self) -> u64 {
+        self.0.get_or_create(&Labels { outcome: "lost" }).get()
+    }
+
     fn count(&self, outcome: &'static str, spans: usize) {
         self.0.get_or_create(&Labels { outcome }).inc_by(spans as u64);
     }

@@ -26,6 +26,7 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::SdkTracer;
 
+pub(crate) use self::context::forget;
 pub use self::{
     export::{Exporter, Invalid, TraceConfig, start},
     metrics::register,

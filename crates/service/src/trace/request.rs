@@ -13,7 +13,7 @@ use axum::{
 use hyper::{HeaderMap, Method};
 use opentelemetry::{
     Context,
-    trace::{Link, SpanBuilder, SpanKind, TraceContextExt as _},
+    trace::{Link, SpanBuilder, SpanContext, SpanKind, TraceContextExt as _, TraceState},
 };
 
 use super::{Place, Span, TRACING, context};
@@ -51,11 +51,17 @@ fn begin_from_outside(method: &Method, headers: &HeaderMap) -> Span {
             is_sampled
         }
         client => {
-            builder.links = client.map(|client| vec![Link::with_context(client)]);
+            builder.links = client.map(|client| vec![Link::with_context(without_state(&client))]);
             tracing.sampling.takes_next()
         }
     };
     if is_traced { tracing.span(builder, &parent) } else { Span::default() }
+}
+
+/// A client may write anything into `tracestate`, and much: only who is believed may add it.
+fn without_state(client: &SpanContext) -> SpanContext {
+    let (trace_id, span_id) = (client.trace_id(), client.span_id());
+    SpanContext::new(trace_id, span_id, client.trace_flags(), true, TraceState::NONE)
 }
 
 /// The routes of a service, to be put inside whatever checks who is calling. If tracing was
@@ -126,7 +132,7 @@ impl RequestSpan {
 impl Drop for RequestSpan {
     fn drop(&mut self) {
         if !self.is_answered {
-            self.span.fail("client_gone");
+            self.span.fail(if std::thread::panicking() { "panic" } else { "client_gone" });
         }
     }
 }

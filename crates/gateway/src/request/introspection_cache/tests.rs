@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{Mutex as StdMutex, atomic::AtomicUsize},
+    task::Poll,
 };
 
 use service::{BoxFuture, clock::Timestamp, contract::revocations::Revocation};
@@ -73,7 +74,7 @@ fn start(permits: usize, config: &Config) -> (Arc<Tokens>, Arc<IntrospectionCach
     (tokens, cache, clock)
 }
 
-async fn identify(cache: &IntrospectionCache) -> Option<Identity> {
+async fn identify(cache: &Arc<IntrospectionCache>) -> Option<Identity> {
     cache.identify(token()).await.unwrap()
 }
 
@@ -85,11 +86,93 @@ async fn a_yes_is_remembered_for_its_life() {
     }
     assert_eq!(tokens.asked(), 1);
     clock.advance(Duration::from_micros(4_999_999));
-    identify(&cache).await;
-    assert_eq!(tokens.asked(), 1);
+    assert_eq!(cache.recall(token()), Some(identity()));
     clock.advance(Duration::from_micros(1));
+    assert_eq!(cache.recall(token()), None);
     identify(&cache).await;
     assert_eq!(tokens.asked(), 2);
+}
+
+/// A refresh goes on beside the request that began it.
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_in_use_is_asked_for_again_before_its_life_is_over() {
+    let (tokens, cache, clock) = start(1, &Config::default());
+    identify(&cache).await;
+    clock.advance(Duration::from_micros(3_749_999));
+    identify(&cache).await;
+    tokio::task::yield_now().await;
+    assert_eq!(tokens.asked(), 1);
+    clock.advance(Duration::from_micros(1));
+    for _ in 0..3 {
+        assert_eq!(identify(&cache).await, Some(identity()));
+    }
+    until(|| tokens.asked() == 2).await;
+    // Nobody waits for the answer, and nobody else asks.
+    assert_eq!(identify(&cache).await, Some(identity()));
+    tokens.permits.add_permits(1);
+    let refreshed = || cache.find(token()).is_some_and(|entry| !entry.asked_at.is_zero());
+    until(refreshed).await;
+    clock.advance(Duration::from_secs(3));
+    assert_eq!(identify(&cache).await, Some(identity()));
+    assert_eq!(tokens.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_no_to_who_asks_again_takes_effect_at_once() {
+    let (tokens, cache, clock) = start(100, &Config::default());
+    identify(&cache).await;
+    tokens.valid.lock().unwrap().clear();
+    clock.advance(Duration::from_secs(4));
+    assert_eq!(identify(&cache).await, Some(identity()));
+    until(|| cache.recall(token()).is_none()).await;
+    assert_eq!(identify(&cache).await, None);
+}
+
+#[tokio::test]
+async fn silence_to_who_asks_again_changes_nothing_while_the_answer_counts() {
+    let (tokens, cache, clock) = start(1, &Config::default());
+    identify(&cache).await;
+    tokens.permits.close();
+    clock.advance(Duration::from_secs(4));
+    assert_eq!(identify(&cache).await, Some(identity()));
+    until(|| cache.metrics.failures.get() == 1).await;
+    assert_eq!(identify(&cache).await, Some(identity()));
+    clock.advance(Duration::from_secs(1));
+    assert!(cache.identify(token()).await.is_err());
+}
+
+#[tokio::test]
+async fn who_waits_for_an_answer_takes_it_however_late_it_comes() {
+    let (tokens, cache, clock) = start(0, &Config::default());
+    let late = Duration::from_secs(6);
+    let first = ask_half(&tokens, &cache).await;
+    clock.advance(Duration::from_secs(1));
+    let mut waiting: Vec<_> = (0..9).map(|_| Box::pin(cache.identify(token()))).collect();
+    for asking in &mut waiting {
+        assert!(poll_once(asking.as_mut()).await.is_pending());
+    }
+    clock.advance(late);
+    tokens.permits.add_permits(1);
+    assert_eq!(first.await.unwrap(), Some(identity()));
+    // The next one asks anew, since that answer was asked for before it came.
+    assert!(poll_once(waiting[0].as_mut()).await.is_pending());
+    assert_eq!(tokens.asked(), 2);
+    clock.advance(late);
+    tokens.permits.add_permits(1);
+    for asking in waiting {
+        assert_eq!(asking.await.unwrap(), Some(identity()));
+    }
+    assert_eq!(tokens.asked(), 2);
+}
+
+async fn poll_once<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
+    std::future::poll_fn(|context| Poll::Ready(pin!(&mut future).poll(context))).await
 }
 
 #[tokio::test]
@@ -206,8 +289,7 @@ async fn a_yes_has_a_shorter_life_while_revocations_are_not_heard() {
     assert_eq!(cache.metrics.is_listening.get(), 0);
     identify(&cache).await;
     clock.advance(Duration::from_micros(499_999));
-    identify(&cache).await;
-    assert_eq!(tokens.asked(), 1);
+    assert_eq!(cache.recall(token()), Some(identity()));
     clock.advance(Duration::from_micros(1));
     identify(&cache).await;
     assert_eq!(tokens.asked(), 2);
@@ -216,7 +298,7 @@ async fn a_yes_has_a_shorter_life_while_revocations_are_not_heard() {
     assert_eq!(cache.metrics.is_listening.get(), 1);
     identify(&cache).await;
     clock.advance(Duration::from_micros(4_999_999));
-    identify(&cache).await;
+    assert_eq!(cache.recall(token()), Some(identity()));
     assert_eq!(tokens.asked(), 3);
 }
 

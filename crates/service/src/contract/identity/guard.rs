@@ -22,6 +22,7 @@ use crate::http::{
     },
     request_id::{RequestId, X_REQUEST_ID},
 };
+use crate::trace;
 
 /// How long a body may take after its head. Whoever could sign has it whole already.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,6 +66,8 @@ async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
     let (mut parts, body) = request.into_parts();
     if guard.accepts.is_open(parts.uri.path()) {
         parts.headers.remove(X_MY_PAY_IDENTITY);
+        // Nobody has signed it, so it is no part of anybody's trace.
+        trace::forget(&mut parts.headers);
         let request_id = RequestId::accept_or_make(&parts.headers, guard.verifier.now());
         parts.extensions.insert(request_id);
         return next.run(Request::from_parts(parts, body)).await;
