@@ -22,27 +22,35 @@ keep() {
     fi
 }
 
-# Users and groups of the containers: compose gives each service of ours its own.
-gateway=10001
+# Users of the containers, as docker-compose.yml names them; each is a group of its own, and the
+# services have one in common.
+services=10000
 account=10002
 money=10003
-services=10000
+redis=10004
+database_exporter=10005
+redis_exporter=10006
+migrate_account=10012
+migrate_money=10013
+# Those of the images.
 database=999
-redis=999
+grafana=472
+
+# database_url USER SERVICE
+database_url() {
+    echo "mysql://$1:$(cat "database-$1")@database:3306/my_pay_$2"
+}
 
 echo "k1:$(head -c 32 /dev/urandom | base64)" | keep identity-keys "0:$services"
-random | keep database-root "$database:$database"
+random | keep database-root "$database:0"
 for user in account account_owner money money_owner exporter; do
-    random | keep "database-$user" "$database:$database"
+    random | keep "database-$user" 0:0
 done
-for service in account money; do
-    eval "group=\$$service"
-    url="mysql://$service:$(cat database-$service)@database:3306/my_pay_$service"
-    echo "$url" | keep "$service-database-url" "0:$group"
-    url="mysql://${service}_owner:$(cat database-${service}_owner)@database:3306/my_pay_$service"
-    echo "$url" | keep "$service-migration-url" "0:$group"
-done
-cat <<CNF | keep exporter.cnf "0:65534"
+database_url account account | keep account-database-url "0:$account"
+database_url money money | keep money-database-url "0:$money"
+database_url account_owner account | keep account-migration-url "0:$migrate_account"
+database_url money_owner money | keep money-migration-url "0:$migrate_money"
+cat <<CNF | keep exporter.cnf "0:$database_exporter"
 [client]
 host=database
 port=3306
@@ -59,8 +67,8 @@ maxmemory 200mb
 maxmemory-policy volatile-ttl
 CONF
 echo "redis://:$(cat redis-password)@redis:6379" | keep redis-url "0:$services"
-echo "{\"redis://redis:6379\": \"$(cat redis-password)\"}" | keep redis-exporter.json "0:65534"
-random | keep grafana-password 472:0
+echo "{\"redis://redis:6379\": \"$(cat redis-password)\"}" | keep redis-exporter.json "0:$redis_exporter"
+random | keep grafana-password "$grafana:0"
 # Folders can be entered; what is in them is guarded one by one.
 chmod 755 /secrets
 echo "the secrets are there"

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Makes Grafana's dashboards out of panels.py. `--check` only says whether they are up to date."""
+"""Makes Grafana's dashboards out of panels.py. `--check` only says whether they are up to date, and
+whether everything that an alert watches can be seen on one of them."""
 
 import argparse
 import json
 import pathlib
+import re
 import sys
 
 from panels import DASHBOARDS
 
 FOLDER = pathlib.Path(__file__).parent / "dashboards"
+RULES = pathlib.Path(__file__).parent.parent / "prometheus/rules"
 SOURCE = {"type": "prometheus", "uid": "prometheus"}
 WIDTH = 24
 
@@ -25,9 +28,7 @@ def thresholds(options):
 def panel(number, place, spec):
     title, unit, description, queries, options = spec
     kind = options.get("kind", "timeseries")
-    defaults = {"unit": unit, "min": options.get("min", 0), "thresholds": thresholds(options), "noValue": "none"}
-    if "imbalance" in title.lower():
-        del defaults["min"]
+    defaults = {"unit": unit, "min": 0, "thresholds": thresholds(options), "noValue": "no data"}
     if "max" in options:
         defaults["max"] = options["max"]
     made = {
@@ -46,15 +47,31 @@ def panel(number, place, spec):
                 "legendFormat": legend,
                 "range": kind == "timeseries",
                 "instant": kind != "timeseries",
+                "format": "table" if kind == "table" else "time_series",
             }
             for index, (query, legend) in enumerate(queries)
         ],
     }
-    if kind == "stat":
+    if "opens" in options:
+        (opened,) = [other["title"] for other in DASHBOARDS if other["uid"] == options["opens"]]
+        link = {"title": f"Open {opened}", "url": f"/d/{options['opens']}?${{__url_time_range}}"}
+        if kind == "stat":
+            defaults["links"] = [link]
+        made["links"] = [link]
+    if kind == "table":
+        del defaults["min"]
+        defaults["noValue"] = "no alert fires"
+        hidden = {"Time": True, "Value": True}
+        made["transformations"] = [{"id": "organize", "options": {"excludeByName": hidden}}]
+        made["options"] = {"showHeader": True}
+    elif kind == "stat":
+        # Nothing to show is not the same as nothing wrong.
+        null = {"match": "null", "result": {"text": "no data", "color": "orange", "index": 0}}
+        defaults["mappings"] = [{"type": "special", "options": null}]
         made["options"] = {"colorMode": "background", "graphMode": "none", "reduceOptions": {"calcs": ["lastNotNull"]}}
     else:
         defaults["custom"] = {"fillOpacity": 10, "lineWidth": 1, "showPoints": "never", "spanNulls": False}
-        if "red" in options:
+        if "red" in options or "red_below" in options:
             defaults["custom"]["thresholdsStyle"] = {"mode": "dashed"}
         made["options"] = {
             "legend": {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]},
@@ -103,6 +120,33 @@ def dashboard(spec):
     }
 
 
+def metrics_of(text):
+    """Metrics that an expression names."""
+    return set(re.findall(r"(?<![\w:])(?:mypay|mysql|node|process|redis)_\w+", text))
+
+
+def unseen():
+    """Metrics that an alert watches, by itself or through a recording rule, and no panel shows."""
+    recorded = {}
+    for rule in re.split(r"- record: ", (RULES / "recording.yml").read_text())[1:]:
+        name, _, expression = rule.partition("\n")
+        recorded[name.strip()] = expression
+    watched, shown = set(), set()
+    for line in (RULES / "alerts.yml").read_text().splitlines():
+        if line.strip().startswith("expr:"):
+            watched |= metrics_of(line)
+            for name in re.findall(r"\b(?:job|instance):\w+:\w+", line):
+                watched |= metrics_of(recorded[name])
+    for spec in DASHBOARDS:
+        for _, row in spec["rows"]:
+            for _, _, _, queries, _ in row:
+                for query, _ in queries:
+                    shown |= metrics_of(query)
+                    for name in re.findall(r"\b(?:job|instance):\w+:\w+", query):
+                        shown |= metrics_of(recorded[name])
+    return sorted(watched - shown)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; fail if something is not up to date")
@@ -119,6 +163,8 @@ def main():
     strangers = [path.name for path in FOLDER.glob("*.json") if path.name not in known]
     if check and (stale or strangers):
         sys.exit(f"not up to date: {', '.join(stale + strangers)}; run deploy/grafana/generate.py")
+    if check and unseen():
+        sys.exit(f"alerts watch what no panel shows: {', '.join(unseen())}")
 
 
 if __name__ == "__main__":

@@ -27,8 +27,9 @@ pub struct NewAccount {
 impl AccountService {
     /// Registers an account. [`Error::EmailTaken`] if the email belongs to one already.
     pub async fn register(&self, new: NewAccount) -> Result<Account, Error> {
+        let attempt = self.0.metrics.begin_registration();
         let registered = self.try_register(new).await;
-        self.0.metrics.count_registration(&registered);
+        attempt.end(&registered);
         registered
     }
 

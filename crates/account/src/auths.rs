@@ -48,8 +48,9 @@ struct Minted {
 impl AccountService {
     /// Starts a session. A suspended or closed account is told so only if the password is right.
     pub async fn log_in(&self, login: Login) -> Result<Tokens, Error> {
+        let attempt = self.0.metrics.begin_login();
         let logged_in = self.try_log_in(login).await;
-        self.0.metrics.count_login(&logged_in);
+        attempt.end(&logged_in);
         logged_in
     }
 

@@ -22,9 +22,8 @@ mod token;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use service::{clock::Clock, contract::revocations::Revocation};
+use service::{clock::Clock, contract::revocations::Revocation, trace::carried};
 use tokio::sync::{broadcast, watch};
-use tracing::Instrument as _;
 
 pub use accounts::NewAccount;
 pub use auths::{Login, Tokens};
@@ -33,6 +32,7 @@ pub use email::Email;
 pub use error::Error;
 pub use http::openapi;
 pub use password::NewPassword;
+pub use seed::Seeder;
 pub use store::{Account, Session, Store, sqlite::SqliteStore};
 pub use token::Token;
 
@@ -97,5 +97,5 @@ impl AccountService {
 async fn unbroken<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::spawn(work.in_current_span()).await.map_err(Error::BrokeOff)?
+    tokio::spawn(carried(work)).await.map_err(Error::BrokeOff)?
 }

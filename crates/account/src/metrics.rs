@@ -34,8 +34,15 @@ impl Default for Metrics {
             counted_from_zero(outcomes.iter().map(|outcome| OutcomeLabels { outcome }))
         };
         Self {
-            registrations: family(&["completed", "email_taken", "busy", "failed"]),
-            logins: family(&["completed", "wrong_credentials", "suspended", "busy", "failed"]),
+            registrations: family(&["completed", "email_taken", "busy", "failed", ABANDONED]),
+            logins: family(&[
+                "completed",
+                "wrong_credentials",
+                "suspended",
+                "busy",
+                "failed",
+                ABANDONED,
+            ]),
             refreshes: family(&["completed", "invalid", "reused", "failed"]),
             introspections: family(&["active", "inactive", "failed"]),
         }
@@ -67,12 +74,12 @@ impl Metrics {
         );
     }
 
-    pub(crate) fn count_registration<T>(&self, result: &Result<T, Error>) {
-        count(&self.registrations, outcome(result));
+    pub(crate) fn begin_registration(&self) -> Attempt<'_> {
+        Attempt { family: &self.registrations, outcome: ABANDONED }
     }
 
-    pub(crate) fn count_login<T>(&self, result: &Result<T, Error>) {
-        count(&self.logins, outcome(result));
+    pub(crate) fn begin_login(&self) -> Attempt<'_> {
+        Attempt { family: &self.logins, outcome: ABANDONED }
     }
 
     pub(crate) fn count_refresh<T>(&self, result: &Result<T, Error>, was_reused: bool) {
@@ -86,6 +93,27 @@ impl Metrics {
             Err(_) => "failed",
         };
         count(&self.introspections, outcome);
+    }
+}
+
+/// An attempt whose client went away before the answer.
+const ABANDONED: &str = "abandoned";
+
+/// Counts what becomes of an attempt when it ends, or is dropped.
+pub(crate) struct Attempt<'a> {
+    family: &'a Family<OutcomeLabels, Counter>,
+    outcome: &'static str,
+}
+
+impl Attempt<'_> {
+    pub(crate) fn end<T>(mut self, result: &Result<T, Error>) {
+        self.outcome = outcome(result);
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        count(self.family, self.outcome);
     }
 }
 

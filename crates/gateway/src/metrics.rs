@@ -35,11 +35,11 @@ pub struct Metrics {
 /// What the memory of introspection does.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct IntrospectionMetrics {
-    /// Tokens that were remembered.
+    /// Tokens that were remembered, or asked for already.
     pub(crate) hits: Counter,
     /// Tokens that were asked for.
     pub(crate) misses: Counter,
-    /// Requests and refreshes that got no answer from the account service.
+    /// Questions that the account service did not answer.
     pub(crate) failures: Counter,
     /// How many times everything was forgotten, because revocations may have been missed.
     pub(crate) forgotten: Counter,
@@ -156,7 +156,7 @@ impl IntrospectionMetrics {
     fn register(&self, registry: &mut Registry) {
         registry.register(
             "introspection_cache_hits",
-            "Access tokens that were remembered",
+            "Access tokens that were remembered, or being asked for already",
             self.hits.clone(),
         );
         registry.register(
@@ -166,7 +166,7 @@ impl IntrospectionMetrics {
         );
         registry.register(
             "introspection_failures",
-            "Access tokens for which the account service gave no answer in time",
+            "Access tokens for which the account service gave no answer, or not in time",
             self.failures.clone(),
         );
         registry.register(

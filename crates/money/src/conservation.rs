@@ -15,6 +15,9 @@ use crate::{
 /// of one database connection at most, however many wallets there are.
 const PAUSE_PER_CHECK: u32 = 50;
 
+/// Longest pause after a check that failed.
+const PAUSE_AFTER_FAILURE_MAX: Duration = Duration::from_mins(10);
+
 /// Checks until shutdown, at most once in `interval`.
 pub(crate) async fn watch(
     reads: Arc<dyn Reads>,
@@ -31,6 +34,7 @@ pub(crate) async fn watch(
             () = shutdown.wait() => return,
         };
         let took = clock.monotonic().saturating_sub(started);
+        let mut pause = took * PAUSE_PER_CHECK;
         match found {
             Ok(totals) => {
                 report(&known, &totals);
@@ -39,11 +43,12 @@ pub(crate) async fn watch(
             }
             Err(error) => {
                 metrics.failures.inc();
+                pause = pause.min(PAUSE_AFTER_FAILURE_MAX);
                 tracing::warn!(error = %chain(&error), "conservation could not be checked");
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(interval.max(took * PAUSE_PER_CHECK)) => {}
+            () = tokio::time::sleep(interval.max(pause)) => {}
             () = shutdown.wait() => return,
         }
     }

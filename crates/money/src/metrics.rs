@@ -275,6 +275,8 @@ pub(crate) struct FeedMetrics {
     pub(crate) lag_seconds: Gauge<f64, AtomicU64>,
     /// When the account service last answered.
     pub(crate) answered_seconds: Gauge<f64, AtomicU64>,
+    /// Errors of the feed, or of applying what it tells.
+    pub(crate) failures: Counter,
 }
 
 impl FeedMetrics {
@@ -293,6 +295,11 @@ impl FeedMetrics {
             "mypay_money_feed_answered_timestamp_seconds",
             "When the account feed last answered, also without a change",
             self.answered_seconds.clone(),
+        );
+        registry.register(
+            "mypay_money_feed_failures",
+            "Times the account feed could not be read, or a change of it not be applied",
+            self.failures.clone(),
         );
     }
 }

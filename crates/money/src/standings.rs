@@ -36,6 +36,7 @@ pub(crate) async fn follow(
             if let Err(error) =
                 follow_until_error(&*feed, &*reads, &engine, &clock, &metrics, &caught_up).await
             {
+                metrics.failures.inc();
                 tracing::warn!(error = %chain(&*error), "the account feed is not being followed");
                 tokio::time::sleep(PAUSE).await;
             }
@@ -61,6 +62,7 @@ async fn follow_until_error(
         // Somebody waits for what has been told by now, not for what comes next.
         let wait = if *caught_up.borrow() { WAIT } else { Duration::ZERO };
         let changes = feed.changes_after(sequence, CHANGES_MAX, wait).await?;
+        metrics.answered_seconds.set(seconds(clock.now()));
         let is_all = changes.len() < CHANGES_MAX as usize;
         for change in changes {
             let AccountChange { account_id, standing, created_at, .. } = change;
@@ -77,10 +79,8 @@ async fn follow_until_error(
         }
         if is_all {
             caught_up.send_replace(true);
+            metrics.lag_seconds.set(0.0);
         }
-        // Everything that the feed has told is applied.
-        metrics.lag_seconds.set(0.0);
-        metrics.answered_seconds.set(seconds(clock.now()));
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     data_dir::DatabaseFile,
     database::{Opened, open_account},
     edge,
-    operations::Metrics,
+    operations::{self, Metrics},
     server::{Listener, Server},
 };
 
@@ -39,6 +39,7 @@ impl Account {
         let redis_url = edge::redis_url(config)?;
         let has_redis = redis_url.is_some();
         let listener = Listener::bind(config.account.listen).await?;
+        let operations = operations::bind(config).await?;
         let Opened { store, file } = open_account(&config.account.database()).await?;
         let mut metrics = Metrics::new();
         let registry = &mut metrics.registry;
@@ -65,7 +66,7 @@ impl Account {
             config.server.limits(),
             metrics.listener.clone(),
         );
-        let operations = metrics.serve(config).await?;
+        let operations = metrics.serve(operations, config);
         edge::announce("account service", server.address, has_redis);
         Ok(Self { server, _operations: operations, publisher, _file: file })
     }

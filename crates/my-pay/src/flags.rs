@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use axum::http::Uri;
+use ledger::{AMOUNT_MAX, Amount, Currency};
 
 use crate::config::{ConfigLayer, Format, Secret, Switch};
 
@@ -194,12 +195,12 @@ pub struct SeedFlags {
     pub url: Uri,
 
     /// What each wallet holds at first, in the currency's minor unit
-    #[arg(long, value_name = "AMOUNT", default_value = "1000000")]
-    pub funds: i64,
+    #[arg(long, value_name = "AMOUNT", default_value = "1000000", value_parser = amount)]
+    pub funds: Amount,
 
     /// ISO 4217 code
-    #[arg(long, value_name = "CODE", default_value = "KRW")]
-    pub currency: String,
+    #[arg(long, value_name = "CODE", default_value = "KRW", value_parser = currency)]
+    pub currency: Currency,
 
     /// The account service's database.
     #[command(flatten)]
@@ -211,6 +212,15 @@ fn accounts_count(text: &str) -> Result<usize, String> {
         Ok(count @ 1..=1_000_000) => Ok(count),
         _ => Err("a number from 1 to 1,000,000 is needed".to_owned()),
     }
+}
+
+fn amount(text: &str) -> Result<Amount, String> {
+    let amount = text.parse().ok().and_then(Amount::new);
+    amount.ok_or_else(|| format!("a number from 1 to {AMOUNT_MAX} is needed"))
+}
+
+fn currency(text: &str) -> Result<Currency, String> {
+    Currency::from_code(text).ok_or_else(|| "an ISO 4217 code is needed, such as KRW".to_owned())
 }
 
 impl CommandFlags for CommonFlags {

@@ -39,6 +39,7 @@ impl Edge {
         let redis_url = edge::redis_url(config)?;
         let has_redis = redis_url.is_some();
         let listener = Listener::bind(config.listen).await?;
+        let operations = operations::bind(config).await?;
         let signer = Signer::new(keys.clone(), Party::Gateway, clock.clone());
         let subscriber = match &redis_url {
             None => None,
@@ -71,7 +72,7 @@ impl Edge {
             Gateway::start_shared(settings, routes, Arc::new(introspection), clock.clone(), shared)
                 .map_err(anyhow::Error::msg)?;
         let server = listener.serve(gateway, config.server.limits(), observed.listener.clone());
-        let operations = observed.serve(config).await?;
+        let operations = observed.serve(operations, config);
         edge::announce("gateway", server.address, has_redis);
         Ok(Self { server, _operations: operations })
     }

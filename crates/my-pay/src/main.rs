@@ -1,7 +1,7 @@
 //! The program: flags and subcommands. It decides nothing; it loads the configuration, starts what
 //! the library wires together, and turns errors into one clear line.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use axum::http::Uri;
@@ -113,33 +113,33 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Up(args) => runtime()?.block_on(up(args)),
+        Command::Up(args) => block_on(up(args)),
         Command::Config(flags) => {
             print(&Config::load(&flags)?.to_toml());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Gateway(flags) => runtime()?.block_on(gateway(&flags)),
-        Command::Account(flags) => runtime()?.block_on(account(&flags)),
-        Command::Money(flags) => runtime()?.block_on(money(&flags)),
+        Command::Gateway(flags) => block_on(gateway(&flags)),
+        Command::Account(flags) => block_on(account(&flags)),
+        Command::Money(flags) => block_on(money(&flags)),
         Command::Migrate { which, flags } => {
-            print(&runtime()?.block_on(migrate::migrate(which, &flags))?);
+            print(&block_on(migrate::migrate(which, &flags))?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Health { url } => {
-            runtime()?.block_on(health::check(&url))?;
+            block_on(health::check(&url))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Seed(flags) => {
-            print(&runtime()?.block_on(seed::seed(&flags, Clock::system()))?);
+            print(&block_on(seed::seed(&flags, Clock::system()))?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Admin(AdminCommand::EnableAccount { id, flags }) => {
-            runtime()?.block_on(admin::enable_account(id, &flags))?;
+            block_on(admin::enable_account(id, &flags))?;
             print(&format!("account {id} is enabled\n"));
             Ok(ExitCode::SUCCESS)
         }
         Command::Admin(AdminCommand::Audit { flags }) => {
-            let report = runtime()?.block_on(admin::audit(&flags))?;
+            let report = block_on(admin::audit(&flags))?;
             print(&report.to_string());
             Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
@@ -157,9 +157,9 @@ async fn up(args: UpArgs) -> anyhow::Result<ExitCode> {
         print(&demo::prepare(&up, &Clock::system()).await?);
     }
     signals.wait().await;
-    up.shut_down().await?;
+    let stopped = up.shut_down().await;
     end(exporter).await;
-    Ok(ExitCode::SUCCESS)
+    stopped.map(|()| ExitCode::SUCCESS)
 }
 
 async fn account(flags: &AccountFlags) -> anyhow::Result<ExitCode> {
@@ -167,9 +167,9 @@ async fn account(flags: &AccountFlags) -> anyhow::Result<ExitCode> {
     let Prepared { signals, exporter } = prepare(&config, "my-pay-account")?;
     let account = Account::start(&config, Clock::system()).await?;
     signals.wait().await;
-    account.shut_down().await?;
+    let stopped = account.shut_down().await;
     end(exporter).await;
-    Ok(ExitCode::SUCCESS)
+    stopped.map(|()| ExitCode::SUCCESS)
 }
 
 async fn money(flags: &MoneyFlags) -> anyhow::Result<ExitCode> {
@@ -177,9 +177,9 @@ async fn money(flags: &MoneyFlags) -> anyhow::Result<ExitCode> {
     let Prepared { signals, exporter } = prepare(&config, "my-pay-money")?;
     let money = Money::start(&config, Clock::system()).await?;
     signals.wait().await;
-    money.shut_down().await?;
+    let stopped = money.shut_down().await;
     end(exporter).await;
-    Ok(ExitCode::SUCCESS)
+    stopped.map(|()| ExitCode::SUCCESS)
 }
 
 async fn gateway(flags: &GatewayFlags) -> anyhow::Result<ExitCode> {
@@ -187,9 +187,9 @@ async fn gateway(flags: &GatewayFlags) -> anyhow::Result<ExitCode> {
     let Prepared { signals, exporter } = prepare(&config, "my-pay-gateway")?;
     let gateway = Edge::start(&config, Clock::system()).await?;
     signals.wait().await;
-    gateway.shut_down().await?;
+    let stopped = gateway.shut_down().await;
     end(exporter).await;
-    Ok(ExitCode::SUCCESS)
+    stopped.map(|()| ExitCode::SUCCESS)
 }
 
 /// What every process that serves has around it.
@@ -233,11 +233,17 @@ fn warn_of_few_files(config: &Config) {
     }
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+/// How long the end waits for work that nobody waits for any more, such as a read that takes long.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the async runtime cannot be started")
+        .context("the async runtime cannot be started")?;
+    let result = runtime.block_on(command);
+    runtime.shutdown_timeout(EXIT_TIMEOUT);
+    result
 }
 
 #[expect(clippy::print_stdout, reason = "what a command was asked to print")]

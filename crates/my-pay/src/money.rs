@@ -22,7 +22,7 @@ use crate::{
     data_dir::DatabaseFile,
     database::{Opened, open_money},
     edge,
-    operations::Metrics,
+    operations::{self, Metrics},
     server::{Listener, Server},
 };
 
@@ -51,6 +51,7 @@ impl Money {
         let signer = Signer::new(keys.clone(), Party::Money, clock.clone());
         let feed = Arc::new(AccountClient::new(accounts, signer, None, clock.clone())?);
         let listener = Listener::bind(config.money.listen).await?;
+        let operations = operations::bind(config).await?;
         let Opened { store, file } = open_money(&config.money).await?;
         let mut metrics = Metrics::new();
         let registry = &mut metrics.registry;
@@ -87,7 +88,7 @@ impl Money {
             config.server.limits(),
             metrics.listener.clone(),
         );
-        let operations = metrics.serve(config).await?;
+        let operations = metrics.serve(operations, config);
         edge::announce("money service", server.address, has_redis);
         Ok(Self { server, _operations: operations, service: money, stop_working, _file: file })
     }

@@ -23,6 +23,14 @@ pub(crate) struct Metrics {
     pub(crate) listener: ListenerMetrics,
 }
 
+/// Takes the operations port, if there is to be one.
+pub(crate) async fn bind(config: &Config) -> anyhow::Result<Option<Listener>> {
+    match config.server.operations_listen {
+        Some(address) => Listener::bind(address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 impl Metrics {
     /// With what every process has. Inside a tokio runtime.
     pub(crate) fn new() -> Self {
@@ -35,16 +43,12 @@ impl Metrics {
         Self { registry, http, listener }
     }
 
-    /// Shows it all until the process ends.
-    pub(crate) async fn serve(self, config: &Config) -> anyhow::Result<Option<Server>> {
-        let Some(address) = config.server.operations_listen else { return Ok(None) };
+    /// Shows it all until the process ends, if there is a port for it.
+    pub(crate) fn serve(self, listener: Option<Listener>, config: &Config) -> Option<Server> {
         let limits = config.server.limits_at_once();
-        let server = Listener::bind(address).await?.serve(
-            metrics::routes(self.registry),
-            limits,
-            ListenerMetrics::default(),
-        );
+        let routes = metrics::routes(self.registry);
+        let server = listener?.serve(routes, limits, ListenerMetrics::default());
         tracing::info!(operations.listen = %server.address, "metrics are served");
-        Ok(Some(server))
+        Some(server)
     }
 }

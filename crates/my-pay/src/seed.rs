@@ -3,19 +3,21 @@
 //! would take minutes; wallets and funds come over the API, as everybody's do.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{BufWriter, Write as _},
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use account::{AccountService, Tokens};
+use account::{AccountService, Seeder, Tokens};
 use anyhow::{Context, bail};
 use axum::http::{
     Request, StatusCode, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE},
+    request,
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -24,77 +26,120 @@ use tokio::task::JoinSet;
 
 use crate::{
     admin,
-    client::Client,
+    client::{Answer, Client},
     config::Config,
     flags::{Owner, SeedFlags},
 };
 
-/// Wallets that are opened at once.
+/// Accounts that are made at once.
 const AT_ONCE: usize = 32;
 /// For one call.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
-/// Tries of a call that was turned away, each after the time that the answer named.
+/// Tries of a call that was turned away, each after the time that the answer named, or that got no
+/// answer.
 const TRIES_MAX: usize = 60;
+/// Pause after a call without an answer.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Makes the accounts and writes one line of JSON for each. Returns a line to print.
 pub async fn seed(flags: &SeedFlags, clock: Clock) -> anyhow::Result<String> {
     let config = Config::load(&(Owner::Account, &flags.database))?;
     let started = clock.monotonic();
-    // Before anything is made: tokens that cannot be written down would be lost.
-    let mut output = create(&flags.output)?;
     let store = admin::account_store(&flags.database, &config)?;
     let service = AccountService::new(store, config.account.to_service(), clock.clone())?;
-    let accounts = service
-        .seed(clock.now().as_millis(), flags.accounts)
-        .await
-        .context("the accounts cannot be made")?;
-    let wallets = open_wallets(flags, accounts).await?;
-    for wallet in &wallets {
-        writeln!(output, "{wallet}").context("the output cannot be written")?;
-    }
-    output.flush().context("the output cannot be written")?;
+    let api = Api::new(flags);
+    // Before anything is made: nobody could use it.
+    api.check().await?;
+    let mut output = Output::create(&flags.output)?;
+    let seeder = service.seeder(clock.now().as_millis()).await;
+    let seeder = seeder.context("the accounts cannot be made")?;
+    make_all(flags.accounts, seeder, api, &mut output).await?;
+    output.finish()?;
     let took = clock.monotonic().saturating_sub(started);
     Ok(format!(
         "{} accounts with {} {} each, in {:.1} s: {}\n",
-        wallets.len(),
-        flags.funds,
-        flags.currency,
+        flags.accounts,
+        flags.funds.minor(),
+        flags.currency.code(),
         took.as_secs_f64(),
         flags.output.display()
     ))
 }
 
-/// For its owner only, as it holds tokens.
-fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    Ok(BufWriter::new(file.with_context(|| format!("{} cannot be written", path.display()))?))
-}
-
-async fn open_wallets(flags: &SeedFlags, accounts: Vec<Tokens>) -> anyhow::Result<Vec<Value>> {
-    let api = Arc::new(Api {
-        client: Client::new(CALL_LIMIT),
-        url: flags.url.to_string().trim_end_matches('/').to_owned(),
-        currency: flags.currency.clone(),
-        funds: flags.funds,
-    });
-    let mut wallets = Vec::with_capacity(accounts.len());
+/// Each is written down as soon as it has everything, in no particular order.
+async fn make_all(
+    count: usize,
+    seeder: Seeder,
+    api: Api,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let (seeder, api) = (Arc::new(seeder), Arc::new(api));
     let mut working = JoinSet::new();
-    for account in accounts {
+    for number in 0..count {
         if working.len() == AT_ONCE {
-            wallets.push(next(&mut working).await?);
+            output.write(&next(&mut working).await?)?;
         }
-        let api = Arc::clone(&api);
-        working.spawn(async move { api.funded_wallet(&account).await });
+        let (seeder, api) = (Arc::clone(&seeder), Arc::clone(&api));
+        working.spawn(async move {
+            let tokens = seeder.make(number).await.context("an account cannot be made")?;
+            api.funded_wallet(&tokens).await
+        });
     }
     while !working.is_empty() {
-        wallets.push(next(&mut working).await?);
+        output.write(&next(&mut working).await?)?;
     }
-    wallets.sort_by_key(|wallet| wallet["accountId"].as_i64());
-    Ok(wallets)
+    Ok(())
 }
 
 async fn next(working: &mut JoinSet<anyhow::Result<Value>>) -> anyhow::Result<Value> {
     working.join_next().await.context("nobody is at work")??
+}
+
+/// A file that is there only when all of it is, and then in the place of the one before. For its
+/// owner only, as it holds tokens.
+struct Output {
+    file: BufWriter<File>,
+    path: PathBuf,
+    unfinished: PathBuf,
+    is_finished: bool,
+}
+
+impl Output {
+    fn create(path: &Path) -> anyhow::Result<Self> {
+        let mut name = OsString::from(path);
+        name.push(".unfinished");
+        let unfinished = PathBuf::from(name);
+        let cannot = || format!("{} cannot be written", path.display());
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(cannot);
+            }
+            Ok(()) | Err(_) => {}
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished);
+        let file = BufWriter::new(file.with_context(cannot)?);
+        Ok(Self { file, path: path.to_owned(), unfinished, is_finished: false })
+    }
+
+    fn write(&mut self, line: &Value) -> anyhow::Result<()> {
+        writeln!(self.file, "{line}").context("the output cannot be written")
+    }
+
+    fn finish(mut self) -> anyhow::Result<()> {
+        let finished = self.file.flush().and_then(|()| fs::rename(&self.unfinished, &self.path));
+        finished.with_context(|| format!("{} cannot be written", self.path.display()))?;
+        self.is_finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // Half of it is of no use; what failed is told already.
+            let _gone = fs::remove_file(&self.unfinished);
+        }
+    }
 }
 
 /// The running gateway, and what each account gets.
@@ -106,12 +151,28 @@ struct Api {
 }
 
 impl Api {
+    fn new(flags: &SeedFlags) -> Self {
+        Self {
+            client: Client::new(CALL_LIMIT),
+            url: flags.url.to_string().trim_end_matches('/').to_owned(),
+            currency: flags.currency.code().to_owned(),
+            funds: flags.funds.minor(),
+        }
+    }
+
+    /// Whether there is a gateway.
+    async fn check(&self) -> anyhow::Result<()> {
+        let url: Uri = format!("{}/livez", self.url).parse()?;
+        let answer = self.client.get(&url).await?;
+        anyhow::ensure!(answer.status.is_success(), "{url} answered {}", answer.status);
+        Ok(())
+    }
+
     async fn funded_wallet(&self, account: &Tokens) -> anyhow::Result<Value> {
-        let currency = json!({ "currency": self.currency });
-        let wallet = self.post("/money/v1/wallets", account, &currency).await?;
-        let wallet_id = wallet["id"].as_i64().context("a wallet has no id")?;
+        let wallet_id = self.open_wallet(account).await?;
         let deposit = json!({ "walletId": wallet_id, "amount": self.funds, "summary": "seed" });
-        self.post("/money/v1/deposits", account, &deposit).await?;
+        let deposited = self.post("/money/v1/deposits", account, &deposit).await?;
+        created("/money/v1/deposits", &deposited)?;
         Ok(json!({
             "accountId": account.account.id,
             "email": account.account.email,
@@ -121,23 +182,56 @@ impl Api {
         }))
     }
 
-    async fn post(&self, path: &str, account: &Tokens, body: &Value) -> anyhow::Result<Value> {
-        let url: Uri = format!("{}{path}", self.url).parse()?;
+    async fn open_wallet(&self, account: &Tokens) -> anyhow::Result<i64> {
+        let path = "/money/v1/wallets";
+        let opened = self.post(path, account, &json!({ "currency": self.currency })).await?;
+        let wallet = if opened.status == StatusCode::CONFLICT {
+            // Opened by a try before, whose answer was lost.
+            let head = as_account(Request::get(format!("{}{path}", self.url)), account);
+            let found = self.client.send(head, Bytes::new()).await?;
+            serde_json::from_slice::<Value>(&found.body)?["items"][0].take()
+        } else {
+            created(path, &opened)?
+        };
+        wallet["id"].as_i64().context("a wallet has no id")
+    }
+
+    /// Asks until there is an answer that says what became of it.
+    async fn post(&self, path: &str, account: &Tokens, body: &Value) -> anyhow::Result<Answer> {
+        let url = format!("{}{path}", self.url);
+        let mut failure = None;
         for _ in 0..TRIES_MAX {
-            let head = Request::post(url.clone())
+            let head = as_account(Request::post(url.clone()), account)
                 .header(CONTENT_TYPE, "application/json")
-                .header(AUTHORIZATION, format!("Bearer {}", account.access.as_str()))
                 // One deposit is made for each account, so one name does for all their keys.
                 .header("Idempotency-Key", "seed");
-            let answer = self.client.send(head, Bytes::from(body.to_string())).await?;
-            match (answer.status, answer.retry_after) {
-                (StatusCode::CREATED, _) => return Ok(serde_json::from_slice(&answer.body)?),
-                (_, Some(wait)) => tokio::time::sleep(wait).await,
-                (status, None) => {
-                    bail!("{url} answered {status}: {}", String::from_utf8_lossy(&answer.body))
+            match self.client.send(head, Bytes::from(body.to_string())).await {
+                Ok(Answer { retry_after: Some(wait), .. }) => tokio::time::sleep(wait).await,
+                Ok(answer) if answer.status.is_server_error() => tokio::time::sleep(PAUSE).await,
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    failure = Some(error);
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }
-        bail!("{url} asked {TRIES_MAX} times to come back later")
+        match failure {
+            Some(failure) => Err(failure),
+            None => bail!("{url} turned {TRIES_MAX} tries away"),
+        }
     }
+}
+
+fn as_account(request: request::Builder, account: &Tokens) -> request::Builder {
+    request.header(AUTHORIZATION, format!("Bearer {}", account.access.as_str()))
+}
+
+fn created(path: &str, answer: &Answer) -> anyhow::Result<Value> {
+    let text = String::from_utf8_lossy(&answer.body);
+    anyhow::ensure!(
+        answer.status == StatusCode::CREATED,
+        "{path} answered {}: {text}",
+        answer.status
+    );
+    Ok(serde_json::from_slice(&answer.body)?)
 }

@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     data_dir::DataDir,
     money::catch_up,
-    operations::Metrics,
+    operations::{self, Metrics},
     server::{Listener, Server},
 };
 
@@ -47,6 +47,7 @@ impl Up {
     ) -> anyhow::Result<Self> {
         refuse_other_databases(config)?;
         let listener = Listener::bind(config.listen).await?;
+        let operations = operations::bind(config).await?;
         let data_dir = DataDir::take(&config.data_dir)?;
         let (stop_working, working) = shutdown::channel();
 
@@ -86,7 +87,7 @@ impl Up {
         money.register_metrics(registry);
         data_dir.register_metrics(registry);
         let listener_metrics = metrics.listener.clone();
-        let operations = metrics.serve(config).await?;
+        let operations = metrics.serve(operations, config);
         let gateway = Gateway::start_shared(config.gateway(), routes, introspection, clock, shared)
             .map_err(anyhow::Error::msg)?;
         // Nobody else could answer meanwhile.

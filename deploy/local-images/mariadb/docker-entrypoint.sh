@@ -1,17 +1,12 @@
 #!/usr/bin/env bash
 # The first start of the official image, as far as this project uses it: an empty data folder gets
-# root's password and the scripts of /docker-entrypoint-initdb.d; later starts get neither.
+# root's password; later starts get nothing.
 set -euo pipefail
 
 if [[ ${1-} != mariadbd ]]; then exec "$@"; fi
 shift
 options=(--user=mysql --datadir=/var/lib/mysql --socket=/run/mysqld/mysqld.sock
     --pid-file=/run/mysqld/mysqld.pid --skip-name-resolve --bind-address=0.0.0.0 "$@")
-
-# Scripts may use this, as those of the official image do.
-docker_process_sql() {
-    mariadb --socket=/run/mysqld/mysqld.sock -uroot "$@"
-}
 
 wait_for_server() {
     local tries
@@ -38,14 +33,7 @@ if [[ ! -d /var/lib/mysql/mysql ]]; then
     mariadbd "${options[@]}" --skip-networking &
     server=$!
     wait_for_server
-    for script in /docker-entrypoint-initdb.d/*; do
-        # shellcheck disable=SC1090 # whatever is mounted there
-        case $script in
-        *.sh) . "$script" ;;
-        *.sql) docker_process_sql <"$script" ;;
-        esac
-    done
-    docker_process_sql <<SQL
+    mariadb --socket=/run/mysqld/mysqld.sock -uroot <<SQL
 DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';
 FLUSH PRIVILEGES;
 CREATE USER root@'%' IDENTIFIED BY '$MARIADB_ROOT_PASSWORD';

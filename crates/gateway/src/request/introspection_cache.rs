@@ -1,12 +1,14 @@
 //! Whose a token is, asked of the account service and remembered for seconds. Only a yes is
 //! remembered, never past the end of the token, and never across a revocation. While revocations
 //! are not heard, a yes is remembered for less than the second within which one must take effect.
-//! A token in use is asked for again before its time is over, so that its requests need not wait.
+//! A token in use is asked for again before its time is over, so that its requests need not wait;
+//! those that must wait share one question, and hear its answer all at once.
 
 use std::{
+    collections::HashMap,
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,17 +23,17 @@ use service::{
         revocations::{Event, Revocations},
     },
     http::problem::chain,
-    trace::Span,
+    trace::{Span, carried},
 };
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::watch;
 
 use crate::{config::Config, metrics::IntrospectionMetrics};
 
 /// Longest life of a yes while revocations are not heard.
 const UNHEARD_LIFE_MAX: Duration = Duration::from_millis(500);
 
-/// A yes that is used when no more than one part in so many of its life is left is asked for again.
-const REFRESHED_PART: u32 = 4;
+/// A yes that is used when so many quarters of its life are over is asked for again.
+const QUARTERS_BEFORE_REFRESH: u32 = 3;
 
 /// Introspection with a memory.
 pub(crate) struct IntrospectionCache {
@@ -50,17 +52,32 @@ pub(crate) struct IntrospectionCache {
     is_listening: AtomicBool,
     /// Nobody would tell of revocations any more, so nothing is remembered any more.
     is_deaf: AtomicBool,
-    /// Whoever asks for a token holds the turn of its first byte, so that the requests of a busy
-    /// token ask once, and the others find the answer in the cache.
-    turns: Box<[Mutex<()>; 256]>,
+    /// What is being asked at the moment.
+    questions: Mutex<HashMap<TokenDigest, Question>>,
+}
+
+/// What is heard of a question: nothing yet, or whose the token is, or why nobody knows.
+type Answer = Option<Result<Option<Identity>, Arc<str>>>;
+
+/// A question that is not answered yet.
+struct Question {
+    asked: Asked,
+    answer: watch::Receiver<Answer>,
+}
+
+/// What was known when something was asked.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// By the monotonic clock.
+    at: Duration,
+    epoch: u64,
+    revocations: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     identity: Identity,
-    epoch: u64,
-    /// By the monotonic clock.
-    asked_at: Duration,
+    asked: Asked,
     /// Somebody has begun to ask again.
     is_refreshed: AtomicBool,
 }
@@ -89,7 +106,7 @@ impl IntrospectionCache {
             // Until the first word of whoever listens.
             is_listening: AtomicBool::new(false),
             is_deaf: AtomicBool::new(false),
-            turns: Box::new(std::array::from_fn(|_| Mutex::new(()))),
+            questions: Mutex::default(),
         }
     }
 
@@ -101,21 +118,25 @@ impl IntrospectionCache {
         if let Some(entry) = self.find(token) {
             self.metrics.hits.inc();
             if self.is_to_be_refreshed(&entry) {
-                tokio::spawn(Arc::clone(self).refresh(token));
+                // Nobody waits for the answer.
+                drop(self.join_or_ask(token));
             }
             return Ok(Some(entry.identity));
         }
         // In a box, because it is rare, and large beside what a request needs otherwise.
-        Box::pin(self.ask_in_time(token)).await
+        Box::pin(self.ask(token)).await
     }
 
-    async fn ask_in_time(
-        &self,
+    async fn ask(
+        self: &Arc<Self>,
         token: TokenDigest,
     ) -> Result<Option<Identity>, IntrospectionUnavailable> {
         let span = Span::child("introspect");
-        let asking = pin!(self.in_time(self.ask(token)));
-        let answer = span.run(asking).await;
+        let answer = if self.remembers() {
+            span.run(pin!(self.hear(token))).await
+        } else {
+            span.run(pin!(self.introspect(token))).await
+        };
         if answer.is_err() {
             span.fail("unavailable");
         }
@@ -153,77 +174,102 @@ impl IntrospectionCache {
 
     /// A yes whose life is not over.
     fn find(&self, token: TokenDigest) -> Option<Arc<Entry>> {
-        let ends_at = |entry: &Arc<Entry>| entry.asked_at.saturating_add(self.life());
-        self.valid(token).filter(|entry| self.clock.monotonic() < ends_at(entry))
-    }
-
-    /// A yes, however old, if nothing that is known speaks against it.
-    fn valid(&self, token: TokenDigest) -> Option<Arc<Entry>> {
         let entry = self.entries.get(&token)?;
-        let counts = entry.epoch == self.epoch.load(Ordering::SeqCst)
+        let counts = self.is_recent(entry.asked)
             && !self.is_deaf.load(Ordering::SeqCst)
             && self.clock.now() < entry.identity.expires_at;
         counts.then_some(entry)
     }
 
+    /// Whether an answer to what was asked then counts: its life is not over, and what was known then
+    /// was not forgotten.
+    fn is_recent(&self, asked: Asked) -> bool {
+        asked.epoch == self.epoch.load(Ordering::SeqCst)
+            && self.clock.monotonic() < asked.at.saturating_add(self.life())
+    }
+
     /// Whether it is time, and nobody else has begun.
     fn is_to_be_refreshed(&self, entry: &Entry) -> bool {
-        let life = self.life();
-        let from = entry.asked_at.saturating_add(life - life / REFRESHED_PART);
+        let from = entry.asked.at.saturating_add(self.life() / 4 * QUARTERS_BEFORE_REFRESH);
         self.clock.monotonic() >= from && !entry.is_refreshed.swap(true, Ordering::Relaxed)
     }
 
-    /// Asks again while the old answer still counts. If there is no answer, nothing has changed.
-    async fn refresh(self: Arc<Self>, token: TokenDigest) {
-        let asking = async {
-            let _turn = self.turn(token).await;
-            self.ask_in_turn(token).await
-        };
-        if let Err(error) = self.in_time(asking).await {
-            tracing::debug!(error = %chain(&error), "a token could not be asked for again");
-        }
-    }
-
-    async fn ask(&self, token: TokenDigest) -> Result<Option<Identity>, IntrospectionUnavailable> {
-        if !self.remembers() {
-            return self.introspect(token).await;
-        }
-        let arrived = self.clock.monotonic();
-        let _turn = self.turn(token).await;
-        // Whoever waited takes an answer that was asked for meanwhile, even if it came so late that
-        // its life is over: to ask anew would have those behind wait as long again, one by one.
-        if let Some(entry) = self.valid(token)
-            && (entry.asked_at >= arrived || self.find(token).is_some())
-        {
-            self.metrics.hits.inc();
-            return Ok(Some(entry.identity));
-        }
-        self.ask_in_turn(token).await
-    }
-
-    async fn turn(&self, token: TokenDigest) -> MutexGuard<'_, ()> {
-        self.turns[usize::from(token.0[0])].lock().await
-    }
-
-    async fn ask_in_turn(
-        &self,
+    /// Waits for the answer to a question that somebody has asked already, or asks.
+    async fn hear(
+        self: &Arc<Self>,
         token: TokenDigest,
     ) -> Result<Option<Identity>, IntrospectionUnavailable> {
-        let revocations = self.revocations.load(Ordering::SeqCst);
-        let epoch = self.epoch.load(Ordering::SeqCst);
-        let asked_at = self.clock.monotonic();
-        let Some(identity) = self.introspect(token).await? else {
-            self.entries.invalidate(&token);
-            return Ok(None);
+        let mut answer = self.join_or_ask(token);
+        let broke_off = || IntrospectionUnavailable("the question broke off".into());
+        let heard = answer.wait_for(Option::is_some).await.map_err(|_| broke_off())?.clone();
+        heard.ok_or_else(broke_off)?.map_err(|why| IntrospectionUnavailable((*why).into()))
+    }
+
+    /// The answer that is on its way, or will be. Whoever comes after a revocation, or so late that
+    /// the answer would not be kept, does not take what was asked before: then it is asked anew.
+    fn join_or_ask(self: &Arc<Self>, token: TokenDigest) -> watch::Receiver<Answer> {
+        let asked = Asked {
+            at: self.clock.monotonic(),
+            epoch: self.epoch.load(Ordering::SeqCst),
+            revocations: self.revocations.load(Ordering::SeqCst),
         };
-        let entry = Entry { identity, epoch, asked_at, is_refreshed: AtomicBool::new(false) };
-        self.entries.insert(token, Arc::new(entry));
+        let mut questions = self.questions();
+        if let Some(question) = questions.get(&token)
+            && question.asked.revocations == asked.revocations
+            && self.is_recent(question.asked)
+        {
+            self.metrics.hits.inc();
+            return question.answer.clone();
+        }
+        let (tell, answer) = watch::channel(None);
+        questions.insert(token, Question { asked, answer: answer.clone() });
+        // By itself, so that whoever asked first may go without leaving the others alone.
+        tokio::spawn(carried(Arc::clone(self).answer(token, asked, tell)));
+        answer
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        token: TokenDigest,
+        asked: Asked,
+        tell: watch::Sender<Answer>,
+    ) {
+        let answered = Answered { cache: &self, token, tell: &tell };
+        let answer = self.introspect(token).await;
+        self.keep(token, asked, &answer);
+        // Whoever comes from now on finds what was kept.
+        drop(answered);
+        let answer = answer.map_err(|error| Arc::from(chain(&*error.0)));
+        // An error means that nobody waits.
+        let _nobody_waits = tell.send(Some(answer));
+    }
+
+    fn keep(
+        &self,
+        token: TokenDigest,
+        asked: Asked,
+        answer: &Result<Option<Identity>, IntrospectionUnavailable>,
+    ) {
         // Whoever revokes raises the count first and removes the entry afterwards. So either the
         // count has changed here, or the removal finds the entry: in both cases it goes.
-        if self.revocations.load(Ordering::SeqCst) != revocations {
-            self.entries.invalidate(&token);
+        let is_revoked = || self.revocations.load(Ordering::SeqCst) != asked.revocations;
+        match *answer {
+            Ok(Some(identity)) if !is_revoked() => {
+                let entry = Entry { identity, asked, is_refreshed: AtomicBool::new(false) };
+                self.entries.insert(token, Arc::new(entry));
+                if is_revoked() {
+                    self.entries.invalidate(&token);
+                }
+            }
+            Ok(_) => self.entries.invalidate(&token),
+            // What was known before counts until its life is over.
+            Err(_) => {}
         }
-        Ok(Some(identity))
+    }
+
+    fn questions(&self) -> MutexGuard<'_, HashMap<TokenDigest, Question>> {
+        // Nothing panics while it is held, and each change is complete in itself.
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn introspect(
@@ -231,21 +277,13 @@ impl IntrospectionCache {
         token: TokenDigest,
     ) -> Result<Option<Identity>, IntrospectionUnavailable> {
         self.metrics.misses.inc();
-        let identity = self.introspection.introspect(token).await?;
-        Ok(identity.filter(|identity| self.clock.now() < identity.expires_at))
-    }
-
-    async fn in_time(
-        &self,
-        asking: impl Future<Output = Result<Option<Identity>, IntrospectionUnavailable>>,
-    ) -> Result<Option<Identity>, IntrospectionUnavailable> {
-        let asked = tokio::time::timeout(self.timeout, asking).await;
+        let asked = tokio::time::timeout(self.timeout, self.introspection.introspect(token)).await;
         let answer =
             asked.unwrap_or_else(|_| Err(IntrospectionUnavailable("no answer in time".into())));
         if answer.is_err() {
             self.metrics.failures.inc();
         }
-        answer
+        Ok(answer?.filter(|identity| self.clock.now() < identity.expires_at))
     }
 
     fn remembers(&self) -> bool {
@@ -270,6 +308,24 @@ impl IntrospectionCache {
     fn forget_everything(&self) {
         self.metrics.forgotten.inc();
         self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Takes a question off the list when it is answered, or its answer broke off, unless it was asked
+/// anew meanwhile.
+struct Answered<'a> {
+    cache: &'a IntrospectionCache,
+    token: TokenDigest,
+    tell: &'a watch::Sender<Answer>,
+}
+
+impl Drop for Answered<'_> {
+    fn drop(&mut self) {
+        let mut questions = self.cache.questions();
+        let mine = self.tell.subscribe();
+        if questions.get(&self.token).is_some_and(|question| question.answer.same_channel(&mine)) {
+            questions.remove(&self.token);
+        }
     }
 }
 

@@ -63,16 +63,13 @@ impl<S: LaneStore> Lane<S> {
         let queue = Arc::clone(&self.surroundings.queue);
         let jobs_max = self.surroundings.batch_jobs_max;
         while let Some(batch) = queue.take(jobs_max, &mut shutdown).await {
-            let started = Instant::now();
-            let waits = batch.jobs.iter().filter_map(|waiting| waiting.waited(started));
-            self.surroundings.metrics.observe_batch(batch.jobs.len(), waits);
-            let span = begin_batch(&batch.jobs, started);
-            self.run_batch(batch, &span).await;
-            self.surroundings.metrics.count_busy(started.elapsed());
+            let taken = Instant::now();
+            self.run_batch(batch, taken).await;
+            self.surroundings.metrics.count_busy(taken.elapsed());
         }
     }
 
-    async fn run_batch(&mut self, mut batch: Batch, span: &Span) {
+    async fn run_batch(&mut self, mut batch: Batch, taken: Instant) {
         let waiting = std::mem::take(&mut batch.jobs);
         if self.surroundings.durability.is_failed() {
             for Waiting { job, .. } in waiting {
@@ -81,22 +78,30 @@ impl<S: LaneStore> Lane<S> {
             return;
         }
         // Kept until the last commit: it releases the locks when it is dropped.
-        let (jobs, _held) = match &self.surroundings.locks {
+        let (ready, held) = match &self.surroundings.locks {
             Some(locks) if !batch.is_overdue => {
-                let asked = Instant::now();
                 let held = locks.acquire(&self.wallets_of(&waiting)).await;
-                let took = asked.elapsed();
+                let took = taken.elapsed();
                 self.surroundings.metrics.observe_stage(Stage::Lock, took);
-                span.record(Stage::Lock.as_str(), took);
                 let (ready, deferred) = self.part(waiting, &held.elsewhere);
                 if !deferred.is_empty() {
                     batch.defer(deferred, pause(1));
                 }
-                (ready, Some(held))
+                (ready, Some((held, took)))
             }
-            _ => (waiting.into_iter().map(|waiting| waiting.job).collect(), None),
+            _ => (waiting, None),
         };
-        self.settle(jobs, span).await;
+        if ready.is_empty() {
+            return;
+        }
+        let waits = ready.iter().map(|waiting| waiting.waited(taken));
+        self.surroundings.metrics.observe_batch(ready.len(), waits);
+        let span = begin_batch(&ready, taken);
+        if let Some((_, took)) = &held {
+            span.record(Stage::Lock.as_str(), *took);
+        }
+        let jobs = ready.into_iter().map(|waiting| waiting.job).collect();
+        self.settle(jobs, &span).await;
     }
 
     /// The wallets to be locked: ascending, each once.
@@ -111,7 +116,11 @@ impl<S: LaneStore> Lane<S> {
 
     /// Parts the jobs into those that may go on, and those whose wallets are held elsewhere, or
     /// that share a wallet with such a job before them.
-    fn part(&self, batch: Vec<Waiting>, elsewhere: &HashSet<WalletId>) -> (Vec<Job>, Vec<Waiting>) {
+    fn part(
+        &self,
+        batch: Vec<Waiting>,
+        elsewhere: &HashSet<WalletId>,
+    ) -> (Vec<Waiting>, Vec<Waiting>) {
         let (mut ready, mut deferred) = (Vec::new(), Vec::new());
         let mut passed = HashSet::new();
         for waiting in batch {
@@ -124,7 +133,7 @@ impl<S: LaneStore> Lane<S> {
                 passed.extend(waiting.keys());
                 deferred.push(waiting);
             } else {
-                ready.push(waiting.job);
+                ready.push(waiting);
             }
         }
         (ready, deferred)
@@ -197,7 +206,7 @@ impl<S: LaneStore> Lane<S> {
     /// Load, decide, persist, commit.
     async fn attempt(&mut self, batch: &[Job], span: &Span) -> Result<Vec<Done>, StoreError> {
         let now = self.surroundings.clock.now();
-        let mut watch = Stopwatch::start(&self.surroundings.metrics, span);
+        let mut watch = Stopwatch::start(&self.surroundings.metrics, span, Stage::Load);
         let stripe = match self.stripe {
             Some(stripe) => stripe,
             None => *self.stripe.insert(self.store.take_stripe().await?),
@@ -218,37 +227,48 @@ impl<S: LaneStore> Lane<S> {
         if self.surroundings.queue.is_shared() {
             self.surroundings.directory.learn(&books.loaded);
         }
-        watch.lap(Stage::Load);
+        watch.go_on_with(Stage::Decide);
         let (mut effects, answers) = decide_all(&mut books, batch, supplies);
         effects.changed = books.loaded.changed_wallets();
-        watch.lap(Stage::Decide);
+        watch.go_on_with(Stage::Persist);
         self.store.persist(&effects).await?;
-        watch.lap(Stage::Persist);
+        watch.go_on_with(Stage::Commit);
         // Before the commit, because readers may see it before the call returns.
         self.surroundings.durability.begin();
         self.store.commit().await?;
-        watch.lap(Stage::Commit);
         Ok(answers)
     }
 }
 
-/// Measures the stages of an attempt, one after the other.
+/// Measures the stages of an attempt, one after the other, also the one in which it fails.
 struct Stopwatch<'a> {
     metrics: Arc<EngineMetrics>,
     span: &'a Span,
+    stage: Stage,
     since: Instant,
 }
 
 impl<'a> Stopwatch<'a> {
-    fn start(metrics: &Arc<EngineMetrics>, span: &'a Span) -> Self {
-        Self { metrics: Arc::clone(metrics), span, since: Instant::now() }
+    fn start(metrics: &Arc<EngineMetrics>, span: &'a Span, stage: Stage) -> Self {
+        Self { metrics: Arc::clone(metrics), span, stage, since: Instant::now() }
     }
 
     /// A stage ends, and the next one begins.
-    fn lap(&mut self, stage: Stage) {
+    fn go_on_with(&mut self, next: Stage) {
         let now = Instant::now();
-        self.metrics.observe_stage(stage, now - self.since);
-        self.span.record(stage.as_str(), now - self.since);
+        self.end(now);
+        self.stage = next;
         self.since = now;
+    }
+
+    fn end(&self, now: Instant) {
+        self.metrics.observe_stage(self.stage, now - self.since);
+        self.span.record(self.stage.as_str(), now - self.since);
+    }
+}
+
+impl Drop for Stopwatch<'_> {
+    fn drop(&mut self) {
+        self.end(Instant::now());
     }
 }

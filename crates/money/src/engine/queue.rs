@@ -279,9 +279,9 @@ impl Waiting {
         self.keys.into_iter().flatten()
     }
 
-    /// How long it has waited, unless it was put off in between and told so then.
-    pub(super) fn waited(&self, now: Instant) -> Option<Duration> {
-        self.deferred_since.is_none().then(|| now - self.arrived)
+    /// How long it has waited, however often it was put off.
+    pub(super) fn waited(&self, now: Instant) -> Duration {
+        now - self.arrived
     }
 
     fn is_overdue(&self, now: Instant) -> bool {

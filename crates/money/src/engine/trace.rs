@@ -7,16 +7,18 @@ use tokio::time::Instant;
 
 use super::queue::Waiting;
 
-/// A lane begins with these jobs. Nothing unless one of them is traced.
-pub(super) fn begin_batch(jobs: &[Waiting], now: Instant) -> Span {
-    let span = Span::for_all_of("batch", jobs.iter().filter_map(|waiting| waiting.place.clone()));
+/// A lane goes on with these jobs, which it has taken some time ago. Nothing unless one of them is
+/// traced.
+pub(super) fn begin_batch(jobs: &[Waiting], taken: Instant) -> Span {
+    let places = jobs.iter().filter_map(|waiting| waiting.place.clone());
+    let span = Span::for_all_of("batch", places, taken.elapsed());
     if !span.is_recorded() {
         return span;
     }
     span.set("batch.jobs", i64::try_from(jobs.len()).unwrap_or(i64::MAX));
     for waiting in jobs {
-        if let (Some(place), Some(waited)) = (&waiting.place, waiting.waited(now)) {
-            span.take_over(place, "queue", waited);
+        if let Some(place) = &waiting.place {
+            span.take_over(place, "queue", waiting.waited(taken), taken.elapsed());
         }
     }
     span

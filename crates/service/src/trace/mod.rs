@@ -92,14 +92,20 @@ impl Span {
         })
     }
 
-    /// A trace of its own, for work that is done for several traces at once. Nothing without any.
-    pub fn for_all_of(name: &'static str, places: impl Iterator<Item = Place>) -> Self {
+    /// A trace of its own, for work that is done for several traces at once, and was begun so long
+    /// ago. Nothing without any.
+    pub fn for_all_of(
+        name: &'static str,
+        places: impl Iterator<Item = Place>,
+        since: Duration,
+    ) -> Self {
         let Some(tracing) = TRACING.get() else { return Self::default() };
         let links: Vec<_> = places.map(|place| Link::with_context(place.0)).collect();
         if links.is_empty() {
             return Self::default();
         }
-        tracing.span(SpanBuilder::from_name(name).with_links(links), &Context::new())
+        let builder = SpanBuilder::from_name(name).with_links(links).with_start_time(ago(since));
+        tracing.span(builder, &Context::new())
     }
 
     /// Whether it is anything: what is dear to find out need not be noted otherwise.
@@ -114,14 +120,15 @@ impl Span {
         drop(builder.start_with_context(&tracing.tracer, context));
     }
 
-    /// A part of the trace at `place` that has just ended, after which this span went on with it.
-    pub fn take_over(&self, place: &Place, name: &'static str, took: Duration) {
+    /// A part of the trace at `place` that ended so long ago, after which this span went on with it.
+    pub fn take_over(&self, place: &Place, name: &'static str, took: Duration, ended: Duration) {
         let (Some(context), Some(tracing)) = (&self.0, TRACING.get()) else { return };
         let builder = SpanBuilder::from_name(name)
-            .with_start_time(ago(took))
+            .with_start_time(ago(took + ended))
             .with_links(vec![Link::with_context(context.span().span_context().clone())]);
         let parent = Context::new().with_remote_span_context(place.0.clone());
-        drop(builder.start_with_context(&tracing.tracer, &parent));
+        let mut span = builder.start_with_context(&tracing.tracer, &parent);
+        opentelemetry::trace::Span::end_with_timestamp(&mut span, ago(ended));
     }
 
     /// Runs the future as what this span measures. It stays where it is: futures of requests are
@@ -166,6 +173,11 @@ impl Span {
     pub fn place(&self) -> Option<Place> {
         self.0.as_ref().map(|context| Place(context.span().span_context().clone()))
     }
+}
+
+/// Carries the work in hand along where the future goes, such as to a task of its own.
+pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    work.with_current_context()
 }
 
 impl Tracing {

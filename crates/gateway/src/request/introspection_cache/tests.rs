@@ -116,7 +116,7 @@ async fn a_token_in_use_is_asked_for_again_before_its_life_is_over() {
     // Nobody waits for the answer, and nobody else asks.
     assert_eq!(identify(&cache).await, Some(identity()));
     tokens.permits.add_permits(1);
-    let refreshed = || cache.find(token()).is_some_and(|entry| !entry.asked_at.is_zero());
+    let refreshed = || cache.find(token()).is_some_and(|entry| !entry.asked.at.is_zero());
     until(refreshed).await;
     clock.advance(Duration::from_secs(3));
     assert_eq!(identify(&cache).await, Some(identity()));
@@ -150,25 +150,39 @@ async fn silence_to_who_asks_again_changes_nothing_while_the_answer_counts() {
 #[tokio::test]
 async fn who_waits_for_an_answer_takes_it_however_late_it_comes() {
     let (tokens, cache, clock) = start(0, &Config::default());
-    let late = Duration::from_secs(6);
     let first = ask_half(&tokens, &cache).await;
-    clock.advance(Duration::from_secs(1));
-    let mut waiting: Vec<_> = (0..9).map(|_| Box::pin(cache.identify(token()))).collect();
-    for asking in &mut waiting {
-        assert!(poll_once(asking.as_mut()).await.is_pending());
-    }
-    clock.advance(late);
-    tokens.permits.add_permits(1);
+    clock.advance(Duration::from_millis(4_999));
+    let mut second = Box::pin(cache.identify(token()));
+    assert!(poll_once(second.as_mut()).await.is_pending());
+    // For whoever comes now, the answer to the first question would be too old.
+    clock.advance(Duration::from_millis(1));
+    let mut third = Box::pin(cache.identify(token()));
+    assert!(poll_once(third.as_mut()).await.is_pending());
+    until(|| tokens.asked() == 2).await;
+    clock.advance(Duration::from_mins(1));
+    tokens.permits.add_permits(100);
     assert_eq!(first.await.unwrap(), Some(identity()));
-    // The next one asks anew, since that answer was asked for before it came.
-    assert!(poll_once(waiting[0].as_mut()).await.is_pending());
-    assert_eq!(tokens.asked(), 2);
-    clock.advance(late);
-    tokens.permits.add_permits(1);
-    for asking in waiting {
-        assert_eq!(asking.await.unwrap(), Some(identity()));
-    }
-    assert_eq!(tokens.asked(), 2);
+    assert_eq!(second.await.unwrap(), Some(identity()));
+    assert_eq!(third.await.unwrap(), Some(identity()));
+    assert!(cache.questions().is_empty());
+    assert_eq!(identify(&cache).await, Some(identity()));
+    assert_eq!(tokens.asked(), 3);
+}
+
+#[tokio::test]
+async fn who_comes_after_a_revocation_does_not_take_what_was_asked_before() {
+    let (tokens, cache, _) = start(0, &Config::default());
+    let before = ask_half(&tokens, &cache).await;
+    tokens.valid.lock().unwrap().clear();
+    cache.forget(token());
+    let mut after = Box::pin(cache.identify(token()));
+    assert!(poll_once(after.as_mut()).await.is_pending());
+    until(|| tokens.asked() == 2).await;
+    tokens.permits.add_permits(2);
+    assert_eq!(before.await.unwrap(), Some(identity()));
+    assert_eq!(after.await.unwrap(), None);
+    assert_eq!(cache.recall(token()), None);
+    assert!(cache.questions().is_empty());
 }
 
 async fn poll_once<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
@@ -369,12 +383,15 @@ async fn requests_of_one_token_ask_once() {
 }
 
 #[tokio::test]
-async fn an_asker_that_gives_up_leaves_its_turn_to_the_next() {
+async fn an_asker_that_gives_up_leaves_the_answer_to_the_others() {
     let (tokens, cache, _) = start(0, &Config::default());
     let asking = ask_half(&tokens, &cache).await;
+    let mut other = Box::pin(cache.identify(token()));
+    assert!(poll_once(other.as_mut()).await.is_pending());
     asking.abort();
     tokens.permits.add_permits(1);
-    assert_eq!(identify(&cache).await, Some(identity()));
+    assert_eq!(other.await.unwrap(), Some(identity()));
+    assert_eq!(tokens.asked(), 1);
 }
 
 #[tokio::test]

@@ -65,6 +65,8 @@ pub(super) struct Member {
     /// When it became ready, in microseconds of the monotonic clock.
     ready_since: AtomicU64,
     opened: Notify,
+    /// It is not part of the pool any more, and not to be seen.
+    has_left: AtomicBool,
 }
 
 /// Counts a request in flight until it is dropped.
@@ -93,6 +95,7 @@ impl Member {
             has_answered: AtomicBool::new(false),
             ready_since: AtomicU64::new(0),
             opened: Notify::new(),
+            has_left: AtomicBool::new(false),
         };
         member.show(Standing::Doubtful, CLOSED);
         member
@@ -188,6 +191,7 @@ impl Member {
         }
         self.openings.fetch_add(1, Ordering::AcqRel);
         self.metrics.upstream_circuit_openings.get_or_create(&self.labels).inc();
+        self.hide_if_left();
         self.forget_connections();
         let upstream = self.labels.upstream;
         tracing::warn!(upstream, address = %self.address, why, "an address is left out");
@@ -238,6 +242,16 @@ impl Member {
 
     /// The address is not part of the pool any more.
     pub(super) fn left(&self) {
+        self.has_left.store(true, Ordering::SeqCst);
+        self.hide_if_left();
+    }
+
+    /// Requests in flight may still have something to show; whoever does so looks afterwards
+    /// whether that is to be seen at all.
+    fn hide_if_left(&self) {
+        if !self.has_left.load(Ordering::SeqCst) {
+            return;
+        }
         self.metrics.upstream_ready.remove(&self.labels);
         self.metrics.upstream_circuit.remove(&self.labels);
         self.metrics.upstream_in_flight.remove(&self.labels);
@@ -256,6 +270,7 @@ impl Member {
         // There from the start, at 0.
         drop(self.metrics.upstream_circuit_openings.get_or_create(&self.labels));
         self.metrics.upstream_circuit.get_or_create(&self.labels).set(circuit);
+        self.hide_if_left();
     }
 }
 

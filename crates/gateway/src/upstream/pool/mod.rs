@@ -17,6 +17,7 @@ mod trace;
 use std::{
     net::SocketAddr,
     sync::{Arc, RwLockReadGuard},
+    time::Duration,
 };
 
 use axum::{
@@ -156,9 +157,9 @@ impl Pool {
         let mut member = self.choose(&progress.tried, true).ok_or_else(|| self.nobody_left())?;
         loop {
             progress.tried.push(member.address());
-            let span = trace::begin_try(&parts.method, &progress.tried);
-            let outcome = self.try_once(&member, &parts, &body, &progress, &span).await;
-            trace::end_try(&span, &outcome);
+            let begun = trace::begin_try(&parts.method, &progress.tried);
+            let outcome = self.try_once(&member, &parts, &body, &progress, &begun.span).await;
+            begun.end(&outcome);
             match self.next(&outcome, &mut progress) {
                 Some(next) => {
                     self.count_retry(&outcome);
@@ -290,14 +291,24 @@ fn in_doubt_or_not(
     Err(if is_in_doubt { UpstreamError::Failed(error) } else { UpstreamError::Unreachable(error) })
 }
 
+/// Measures until it is dropped, which is also what becomes of a request that is given up.
+struct Measured<'a> {
+    pool: &'a Pool,
+    started: Duration,
+}
+
+impl Drop for Measured<'_> {
+    fn drop(&mut self) {
+        let duration = self.pool.clock.monotonic().saturating_sub(self.started);
+        self.pool.duration.observe(duration.as_secs_f64());
+    }
+}
+
 impl Upstream for Pool {
     fn call(&self, request: Request<Body>) -> BoxFuture<'_, Result<Response, UpstreamError>> {
         Box::pin(async move {
-            let started = self.clock.monotonic();
-            let answer = self.send(request).await;
-            let duration = self.clock.monotonic().saturating_sub(started);
-            self.duration.observe(duration.as_secs_f64());
-            answer
+            let _measured = Measured { pool: self, started: self.clock.monotonic() };
+            self.send(request).await
         })
     }
 }

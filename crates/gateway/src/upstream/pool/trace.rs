@@ -7,8 +7,14 @@ use service::{http::route::known_method, trace::Span};
 
 use super::attempt::Outcome;
 
+/// A try that has not ended yet.
+pub(super) struct Try {
+    pub(super) span: Span,
+    has_ended: bool,
+}
+
 /// A try at the last of these addresses begins.
-pub(super) fn begin_try(method: &Method, tried: &[SocketAddr]) -> Span {
+pub(super) fn begin_try(method: &Method, tried: &[SocketAddr]) -> Try {
     let span = Span::call(known_method(method));
     if let ([before @ .., address], true) = (tried, span.is_recorded()) {
         span.set("server.address", address.ip().to_string());
@@ -18,15 +24,27 @@ pub(super) fn begin_try(method: &Method, tried: &[SocketAddr]) -> Span {
             span.set("http.request.resend_count", resent);
         }
     }
-    span
+    Try { span, has_ended: false }
 }
 
-/// It ends.
-pub(super) fn end_try(span: &Span, outcome: &Outcome) {
-    if let Outcome::Answered(response) | Outcome::Unavailable(response) = outcome {
-        span.set("http.response.status_code", i64::from(response.status().as_u16()));
+impl Try {
+    /// It ends.
+    pub(super) fn end(mut self, outcome: &Outcome) {
+        self.has_ended = true;
+        if let Outcome::Answered(response) | Outcome::Unavailable(response) = outcome {
+            self.span.set("http.response.status_code", i64::from(response.status().as_u16()));
+        }
+        if !matches!(outcome, Outcome::Answered(_)) {
+            self.span.fail(outcome.reason());
+        }
     }
-    if !matches!(outcome, Outcome::Answered(_)) {
-        span.fail(outcome.reason());
+}
+
+impl Drop for Try {
+    /// Nobody waits for its end any more.
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.span.fail("given_up");
+        }
     }
 }

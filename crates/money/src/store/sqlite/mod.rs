@@ -46,7 +46,8 @@ impl SqliteStore {
     pub fn reads(&self) -> Result<Arc<dyn Reads>, sqlite::Error> {
         let connections: Result<Vec<_>, _> =
             (0..READERS).map(|_| sqlite::connect(&self.path)).collect();
-        Ok(Arc::new(SqliteReads::new(Pool::new(connections?))))
+        let whole = sqlite::connect(&self.path)?;
+        Ok(Arc::new(SqliteReads::new(Pool::new(connections?), Pool::new(vec![whole]))))
     }
 }
 

@@ -7,18 +7,20 @@ use service::{BoxFuture, store::sqlite::Pool};
 use super::rows;
 use crate::store::{
     HistoryPage, HistoryQuery, Reads, ReceiverView, StoreError, TransferView,
-    totals::{TOTALS, Totals},
+    totals::{Adder, Totals},
 };
 
 /// Reads through a pool of connections.
 #[derive(Debug)]
 pub(super) struct SqliteReads {
     pool: Pool,
+    /// For reads of a whole table, so that they are in nobody's way.
+    whole: Pool,
 }
 
 impl SqliteReads {
-    pub(super) fn new(pool: Pool) -> Self {
-        Self { pool }
+    pub(super) fn new(pool: Pool, whole: Pool) -> Self {
+        Self { pool, whole }
     }
 
     fn read<T: Send + 'static>(
@@ -88,10 +90,19 @@ impl Reads for SqliteReads {
     }
 
     fn totals(&self) -> BoxFuture<'_, Result<Totals, StoreError>> {
-        self.read(|db| {
-            db.prepare_cached(TOTALS)?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-                .collect()
+        Box::pin(async {
+            // One statement sees one state of the books. It is added up here, because there is no
+            // order by currency: SQLite would sort all wallets in memory for the groups.
+            let read = self.whole.run(|db| {
+                let mut adder = Adder::default();
+                let mut statement = db.prepare_cached("SELECT currency, balance FROM wallets")?;
+                let mut rows = statement.query([])?;
+                while let Some(row) = rows.next()? {
+                    adder.add(row.get_ref(0)?.as_str()?, row.get(1)?);
+                }
+                Ok(adder.totals())
+            });
+            Ok(read.await?)
         })
     }
 

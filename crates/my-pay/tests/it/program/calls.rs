@@ -43,11 +43,14 @@ async fn seeding_makes_accounts_that_can_move_money_at_once() {
     let up = ["up", "--listen", "127.0.0.1:0", "--data-dir", "data", "--log-format", "json"];
     let program = Program::start(&mut my_pay(folder.path(), &up));
     let url = format!("http://{}", program.address);
+    // What was there before is replaced, and so is who may read it.
+    let file = folder.path().join("seed.jsonl");
+    fs::write(&file, "old").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let seeded = seed(&folder, &url, &["--accounts", "250", "--funds", "5000"]);
     assert_eq!((seeded.code(), seeded.stderr.as_str()), (Some(0), ""), "{}", seeded.stdout);
     assert!(seeded.stdout.starts_with("250 accounts with 5000 KRW each, in "), "{}", seeded.stdout);
 
-    let file = folder.path().join("seed.jsonl");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let text = fs::read_to_string(file).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -78,12 +81,27 @@ fn seeding_says_clearly_what_is_missing() {
     let none = seed(&folder, nobody, &["--accounts", "0"]);
     assert!(none.stderr.contains("a number from 1 to 1,000,000 is needed"), "{}", none.stderr);
 
+    let odd = seed(&folder, nobody, &["--accounts", "1", "--currency", "XXX"]);
+    assert!(odd.stderr.contains("an ISO 4217 code is needed"), "{}", odd.stderr);
+    let nothing = seed(&folder, nobody, &["--accounts", "1", "--funds", "0"]);
+    assert!(nothing.stderr.contains("a number from 1 to 9007199254740991"), "{}", nothing.stderr);
+
     let program = Program::start(&mut Program::command(folder.path()));
+    fs::write(folder.path().join("seed.jsonl"), "old").unwrap();
     let no_gateway = seed(&folder, nobody, &["--accounts", "1"]);
     assert_eq!(no_gateway.code(), Some(1));
-    assert!(no_gateway.stderr.contains("POST http://127.0.0.1:1/money"), "{}", no_gateway.stderr);
-    let url = format!("http://{}", program.address);
-    let odd = seed(&folder, &url, &["--accounts", "1", "--currency", "XXX"]);
-    assert_eq!(odd.code(), Some(1));
-    assert!(odd.stderr.contains("answered 400"), "{}", odd.stderr);
+    assert!(no_gateway.stderr.contains("GET http://127.0.0.1:1/livez"), "{}", no_gateway.stderr);
+    // It is a gateway, but takes nobody's money.
+    let listen = &["up", "--listen", "127.0.0.1:0", "--data-dir", "other", "--log-format", "json"];
+    let stranger = Program::start(&mut my_pay(folder.path(), listen));
+    let url = format!("http://{}", stranger.address);
+    let refused = seed(&folder, &url, &["--accounts", "1"]);
+    assert_eq!(refused.code(), Some(1));
+    assert!(refused.stderr.contains("answered 401"), "{}", refused.stderr);
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert_eq!(names, ["data", "other", "seed.jsonl"], "nothing half-made is left");
+    assert_eq!(fs::read_to_string(folder.path().join("seed.jsonl")).unwrap(), "old");
+    drop(program);
 }

@@ -150,6 +150,8 @@ impl Settings {
             ("MY_PAY_ACCOUNT_PASSWORD_WAITING_MAX", "10000"),
             // Tests that each send thousands of requests at once share the gateway.
             ("MY_PAY_GATEWAY_REQUESTS_IN_FLIGHT_MAX", "20000"),
+            // Not optimised, such a gateway may take seconds to get to an answer that is there.
+            ("MY_PAY_GATEWAY_INTROSPECTION_TIMEOUT_MS", "20000"),
             ("MY_PAY_ACCOUNT_DATABASE_URL", &account),
             ("MY_PAY_MONEY_DATABASE_URL", &money),
             ("MY_PAY_REDIS_URL", &redis),

@@ -90,8 +90,14 @@ impl Scrape {
         &self.families
     }
 
-    /// The value of a series, written with its labels; 0 if it is not shown.
+    /// The value of a series, written with its labels; 0 if there is such a metric, but no such
+    /// series yet.
     pub fn value(&self, series: &str) -> f64 {
+        let name = series.split('{').next().unwrap();
+        let families = &self.families;
+        let is_of =
+            |suffix| name.strip_suffix(suffix).is_some_and(|name| families.contains_key(name));
+        assert!(["", "_total", "_count", "_sum", "_bucket"].into_iter().any(is_of), "no {name}");
         self.samples.get(series).copied().unwrap_or(0.0)
     }
 

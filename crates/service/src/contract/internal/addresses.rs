@@ -1,5 +1,6 @@
-//! Several addresses of one service, asked one after the other until one answers. The one that did
-//! is asked first next time.
+//! Several addresses of one service. Where one does not answer soon, the next is asked beside it, and
+//! the first answer counts: a slow one is better than none. The one that answered is asked first next
+//! time.
 
 use std::{
     error::Error,
@@ -8,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
@@ -36,6 +38,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Idle connections kept to one address.
 const IDLE_MAX: usize = 32;
+/// How many times a question is asked at least, where there are fewer addresses: a name may stand
+/// for several.
+const TRIES_MIN: usize = 3;
 /// Largest answer: a thousand changes have some 110,000 bytes.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
@@ -70,8 +75,10 @@ pub(super) struct Question<'a> {
     pub(super) path_and_query: &'a str,
     /// JSON, or nothing.
     pub(super) body: Bytes,
-    /// How long one address may take.
-    pub(super) timeout: Duration,
+    /// How long one address may take before the next is asked as well.
+    pub(super) patience: Duration,
+    /// How long all of it may take.
+    pub(super) limit: Duration,
 }
 
 impl Addresses {
@@ -109,29 +116,49 @@ impl Addresses {
 
     /// The first answer with status 200. Asking twice must not matter.
     pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Bytes, Cause> {
+        let limit = question.limit;
+        let asked = tokio::time::timeout(limit, self.ask_all(question)).await;
+        asked.unwrap_or_else(|_| Err(format!("there was no answer in {limit:?}").into()))
+    }
+
+    async fn ask_all(&self, question: &Question<'_>) -> Result<Bytes, Cause> {
         let first = self.good.load(Ordering::Relaxed);
+        let places = (first..first + self.all.len().max(TRIES_MIN)).map(|n| n % self.all.len());
+        let mut asking = FuturesUnordered::new();
         let mut last: Cause = "no address was asked".into();
-        for offset in 0..self.all.len() {
-            let index = (first + offset) % self.all.len();
-            let address = &self.all[index];
-            match self.ask_one(address, question).await {
-                Ok(answer) => {
-                    if index != first {
-                        self.good.store(index, Ordering::Relaxed);
-                    }
-                    return Ok(answer);
-                }
-                Err(error) => {
-                    tracing::debug!(address, error = %chain(&*error), "an address has no answer");
-                    last = error;
-                }
+        for index in places {
+            asking.push(async move { (index, self.ask_one(&self.all[index], question).await) });
+            match tokio::time::timeout(question.patience, asking.next()).await {
+                Ok(Some((index, Ok(answer)))) => return Ok(self.answered(index, answer)),
+                Ok(Some((index, Err(error)))) => last = self.failed(index, error),
+                // The next is asked beside those that were asked before: they may still answer.
+                Ok(None) | Err(_) => {}
             }
             // Whoever comes next need not try this one first.
             let next = (index + 1) % self.all.len();
             let _moved_already =
                 self.good.compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
         }
+        while let Some((index, answer)) = asking.next().await {
+            match answer {
+                Ok(answer) => return Ok(self.answered(index, answer)),
+                Err(error) => last = self.failed(index, error),
+            }
+        }
         Err(last)
+    }
+
+    fn answered(&self, index: usize, answer: Bytes) -> Bytes {
+        if self.good.load(Ordering::Relaxed) != index {
+            self.good.store(index, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    fn failed(&self, index: usize, error: Cause) -> Cause {
+        let address = &self.all[index];
+        tracing::debug!(address, error = %chain(&*error), "an address has no answer");
+        error
     }
 
     async fn ask_one(&self, address: &str, question: &Question<'_>) -> Result<Bytes, Cause> {
@@ -161,10 +188,7 @@ impl Addresses {
             }
             Err(Cause::from(format!("{address} answered {status}")))
         };
-        let answer = match tokio::time::timeout(question.timeout, answer).await {
-            Ok(answer) => answer,
-            Err(_) => Err(format!("{address} did not answer in {:?}", question.timeout).into()),
-        };
+        let answer = answer.await;
         if answer.is_err() {
             span.fail("no_answer");
         }

@@ -22,14 +22,18 @@ use crate::{
     },
 };
 
-/// How long one address may take to say whose a token is. Two or three fit into the time that the
-/// gateway gives all of it.
-const INTROSPECT_TIMEOUT: Duration = Duration::from_millis(700);
+/// How long one address may take to say whose a token is, before the next is asked as well. Two or
+/// three fit into the time that the gateway gives all of it by default.
+const INTROSPECT_PATIENCE: Duration = Duration::from_millis(700);
+/// Longest wait for that, whatever the gateway gives.
+const INTROSPECT_LIMIT: Duration = Duration::from_secs(30);
 /// Longest wait of one long poll, whatever the reader wants: an address that falls silent must be
 /// given up, and the next one asked, within the two seconds in which a suspension takes effect.
 const WAIT_MAX: Duration = Duration::from_millis(700);
-/// How long an address may take beyond its wait.
-const FEED_TIMEOUT: Duration = Duration::from_millis(400);
+/// How long an address may take beyond its wait, before the next is asked as well.
+const FEED_PATIENCE: Duration = Duration::from_millis(400);
+/// Longest wait for an answer of the feed.
+const FEED_LIMIT: Duration = Duration::from_secs(10);
 
 /// Asks the account service at several addresses.
 pub struct AccountClient {
@@ -65,7 +69,8 @@ impl AccountClient {
             method: Method::POST,
             path_and_query: INTROSPECT,
             body: serde_json::to_vec(&Question::about(token))?.into(),
-            timeout: INTROSPECT_TIMEOUT,
+            patience: INTROSPECT_PATIENCE,
+            limit: INTROSPECT_LIMIT,
         };
         let answer: Answer = serde_json::from_slice(&self.addresses.ask(&ask).await?)?;
         answer.identity().ok_or_else(|| "the answer contradicts itself".into())
@@ -84,7 +89,8 @@ impl AccountClient {
             method: Method::GET,
             path_and_query: &path,
             body: Bytes::new(),
-            timeout: wait + FEED_TIMEOUT,
+            patience: wait + FEED_PATIENCE,
+            limit: FEED_LIMIT,
         };
         let answer: Changes = serde_json::from_slice(&self.addresses.ask(&ask).await?)?;
         let changes: Vec<AccountChange> = answer.changes.into_iter().map(Into::into).collect();

@@ -15,7 +15,7 @@ use expect_test::expect;
 use http_body_util::BodyExt as _;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{broadcast, watch},
+    sync::{Semaphore, broadcast, watch},
     task::JoinHandle,
 };
 use tower::ServiceExt as _;
@@ -37,6 +37,8 @@ struct Accounts {
     valid: Mutex<HashMap<TokenDigest, Identity>>,
     changes: watch::Sender<Vec<AccountChange>>,
     asked: AtomicUsize,
+    /// Each answer about a token takes one.
+    permits: Semaphore,
 }
 
 impl Introspection for Accounts {
@@ -46,7 +48,10 @@ impl Introspection for Accounts {
     ) -> BoxFuture<'_, Result<Option<Identity>, IntrospectionUnavailable>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let found = self.valid.lock().unwrap().get(&token).copied();
-        Box::pin(std::future::ready(Ok(found)))
+        Box::pin(async move {
+            self.permits.acquire().await.unwrap().forget();
+            Ok(found)
+        })
     }
 
     fn revocations(&self) -> Revocations {
@@ -142,6 +147,7 @@ fn accounts() -> Arc<Accounts> {
         valid: Mutex::default(),
         changes: watch::channel(Vec::new()).0,
         asked: AtomicUsize::new(0),
+        permits: Semaphore::new(1_000),
     })
 }
 
@@ -250,6 +256,27 @@ async fn a_dead_address_costs_one_attempt_and_is_remembered() {
 
 /// The account service falls silent in the middle of a long poll, a suspension is committed through
 /// another instance, and must take effect within two seconds.
+#[tokio::test]
+async fn a_late_answer_counts_although_others_were_asked_meanwhile() {
+    let accounts = accounts();
+    let slow = Instance::start(router(&accounts)).await;
+    let (silent, _silent) = start_silent().await;
+    let client = client(&[slow.address, silent]);
+    let token = TokenDigest::of("a");
+    accounts.valid.lock().unwrap().insert(token, IDENTITY);
+    accounts.permits.forget_permits(1_000);
+    let began = Instant::now();
+    let asking = tokio::spawn(async move { client.introspect(token).await });
+    // Once more: the silent one has been asked in between.
+    while accounts.asked.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert!(began.elapsed() >= Duration::from_millis(1400), "each had its time");
+    // For the first, which has waited the longest.
+    accounts.permits.add_permits(1);
+    assert_eq!(asking.await.unwrap().unwrap(), Some(IDENTITY));
+}
+
 #[tokio::test]
 async fn a_suspension_arrives_in_time_although_an_instance_falls_silent() {
     let accounts = accounts();

@@ -105,10 +105,7 @@ impl Database {
     /// ends it after `idle_timeout` without a word, and rolls back what was begun on it.
     pub async fn dedicated(&self, idle_timeout: Duration) -> Result<Conn, Error> {
         let opts = session(OptsBuilder::from_opts(self.0.opts.clone()), idle_timeout);
-        match timeout(CONNECT_TIMEOUT, Conn::new(opts)).await {
-            Ok(conn) => Ok(conn?),
-            Err(_) => Err(Error::TimedOut),
-        }
+        self.0.pool.connect(opts).await
     }
 
     /// Brings the schema up to date. Several instances may do this at once: one does the work, and

@@ -108,9 +108,14 @@ impl Pool {
             }
             self.broke(idling.conn);
         }
-        let connected = timeout(CONNECT_TIMEOUT, Conn::new(self.0.opts.clone())).await;
+        Ok(lend(self.connect(self.0.opts.clone()).await?, Instant::now()))
+    }
+
+    /// A new connection, which need not become one of the pool's. A failure is counted.
+    pub(super) async fn connect(&self, opts: Opts) -> Result<Conn, Error> {
+        let connected = timeout(CONNECT_TIMEOUT, Conn::new(opts)).await;
         let connected = connected.map_err(|_| Error::TimedOut).and_then(|conn| Ok(conn?));
-        Ok(lend(connected.inspect_err(|_| self.0.metrics.count_connect_failure())?, Instant::now()))
+        connected.inspect_err(|_| self.0.metrics.count_connect_failure())
     }
 
     /// Ends the connections that are not in use, and keeps none from now on.
