@@ -9,7 +9,8 @@ import urllib.request
 
 IMBALANCE = "mypay_money_conservation_imbalance_minor"
 CHECKED = "mypay_money_conservation_checked_timestamp_seconds"
-PATIENCE_SECONDS = 60
+# Longer than the pause between two checks where one takes three seconds.
+PATIENCE_SECONDS = 180
 
 
 class Conservation:

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 import checks
 import report
+from books import Books
 from calls import call, move
 from people import SeedError, Zipf, new_key, read_seed
 
@@ -41,7 +42,8 @@ class World:
     # Deposits that nobody has answered yet: their keys, with the account and the amount.
     unknown: dict = {}
     before = None
-    started = 0.0
+    is_running = False
+    # Of the newest run. Until it is shown to be right, it is not.
     wrong: list = []
 
     @classmethod
@@ -136,7 +138,12 @@ class Employer(FastHttpUser):
             body = {"receiverWalletId": person.wallet_id, "amount": random.randint(10, 100), "summary": "pay"}
             move(self, "transfers", body, employer.token, new_key())
 
-        gevent.joinall([gevent.spawn(pay, person) for person in people])
+        paying = [gevent.spawn(pay, person) for person in people]
+        try:
+            gevent.joinall(paying)
+        finally:
+            # Whoever ends this user ends what it has begun.
+            gevent.killall(paying, block=False)
 
 
 class Newcomer(FastHttpUser):
@@ -179,34 +186,13 @@ if STEPS:
             return (STEPS[step], max(STEPS[step], 1)) if step < len(STEPS) else None
 
 
-class Teller(FastHttpUser):
-    """Reads balances for the check; takes part in no load."""
-
-    abstract = True
-
-
 def is_alone(environment):
     """Whether this process makes all of the load, so that it knows every deposit."""
     return type(environment.runner).__name__ == "LocalRunner"
 
 
-def balances(environment):
-    """The sum of all seeded wallets, and of the deposits that turned out to have been made."""
-    Teller.host = environment.host or Person.host
-    teller = Teller(environment)
-    total = 0
-    for account in World.accounts:
-        status, document = call(teller, "GET", f"/money/v1/wallets/{account.wallet_id}", "check balance", account.token)
-        if status != 200:
-            raise RuntimeError(f"the balance of wallet {account.wallet_id} cannot be read: {status}")
-        total += document["balance"]
-    for key, (account, amount) in World.unknown.items():
-        path = f"/money/v1/transfers?idempotencyKey={key}"
-        status, document = call(teller, "GET", path, "check deposit", account.token)
-        if status == 200 and document.get("status") == "completed":
-            World.deposited += amount
-    World.unknown = {}
-    return total
+def books(environment):
+    return Books(environment.host or Person.host)
 
 
 @events.init.add_listener
@@ -225,35 +211,55 @@ def on_init(environment, **_):
 def on_test_start(environment, **_):
     if isinstance(environment.runner, WorkerRunner):
         return
-    World.deposited, World.unknown, World.wrong, World.before = 0, {}, [], None
+    # Tokens may have been made anew since the last run.
+    World.read()
+    World.deposited, World.unknown, World.before = 0, {}, None
+    World.is_running, World.wrong = True, ["the run was not checked"]
     if is_alone(environment):
-        World.before = balances(environment)
+        World.before = books(environment).balances(World.accounts)
 
 
 @events.test_stop.add_listener
 def on_test_stop(environment, **_):
     if isinstance(environment.runner, WorkerRunner):
         return
-    ended = time.time()
-    text = report.lines(environment.stats)
-    total = environment.stats.total
-    after = balances(environment) if World.before is not None else None
-    imbalance = CONSERVATION.wait(ended) if CONSERVATION.is_configured() else {}
-    World.wrong = checks.verdict(imbalance, World.before, after, World.deposited)
+    ended, World.is_running = time.time(), False
+    print("\n".join(report.lines(environment.stats)), flush=True)
+    try:
+        World.wrong, by = check(environment, ended)
+    except Exception as error:  # whatever it is, Locust would go on as if nothing had happened
+        World.wrong, by = [f"the run could not be checked: {error}"], []
+    lines = [f"WRONG: {line}" for line in World.wrong] or [f"money is conserved, say {' and '.join(by)}"]
+    print("\n".join(lines), flush=True)
+
+
+def check(environment, ended):
+    """What is wrong after a run, and who was asked."""
+    total, by, imbalance, after = environment.stats.total, [], {}, None
+    if CONSERVATION.is_configured():
+        by.append("the service's check of all wallets")
+        imbalance = CONSERVATION.wait(ended)
+    if is_alone(environment):
+        by.append("the seeded balances")
+        unknown = [(account, key, amount) for key, (account, amount) in World.unknown.items()]
+        World.deposited += books(environment).deposited(unknown)
+        after = books(environment).balances(World.accounts)
+        if World.before is None:
+            return ["the balances before the run could not be read"], by
+    wrong = checks.verdict(imbalance, World.before, after, World.deposited)
+    if not by:
+        wrong.append("nobody was asked whether money is conserved: see MY_PAY_PROMETHEUS_URL in README.md")
     if not total.num_requests:
-        World.wrong.append("no request was made")
+        wrong.append("no request was made")
     if total.fail_ratio > FAILED_SHARE_MAX:
-        World.wrong.append(f"{total.fail_ratio:.1%} of the requests failed, at most {FAILED_SHARE_MAX:.1%} may")
-    if World.wrong:
-        text += [f"WRONG: {line}" for line in World.wrong]
-    else:
-        asked = "the service's check of all wallets" if CONSERVATION.is_configured() else ""
-        added = "the seeded balances" if after is not None else ""
-        text.append(f"money is conserved, say {' and '.join(filter(None, [asked, added])) or 'nobody'}")
-    print("\n".join(text), flush=True)
+        wrong.append(f"{total.fail_ratio:.1%} of the requests failed, at most {FAILED_SHARE_MAX:.1%} may")
+    return wrong, by
 
 
 @events.quitting.add_listener
 def on_quitting(environment, **_):
+    # A run that is cut off is checked like any other.
+    if World.is_running:
+        environment.runner.stop()
     # Not Locust's own rule, by which one failed request of a million fails the run.
     environment.process_exit_code = 1 if World.wrong else 0

@@ -7,6 +7,7 @@ import unittest
 import uuid
 from unittest import mock
 
+import books
 import calls
 import checks
 import people
@@ -154,6 +155,40 @@ class Checks(unittest.TestCase):
             ["the sum of KRW is off by 7", "seeded wallets held 100, got 50, and hold 149"],
         )
         self.assertEqual(checks.verdict(None, None, None, 0), ["conservation was not checked in time"])
+
+
+class Bank(books.Books):
+    """Answers what it is told to, without a network."""
+
+    def __init__(self, answers):
+        self.answers = answers
+
+    def get(self, path, token):
+        return self.answers[path]
+
+
+class TheBooks(unittest.TestCase):
+    def test_balances_and_late_deposits_are_added_up(self):
+        ann, bob = people.Account(1, "a", 11), people.Account(2, "b", 12)
+        bank = Bank(
+            {
+                "/money/v1/wallets/11": (200, {"balance": 30}),
+                "/money/v1/wallets/12": (200, {"balance": 12}),
+                "/money/v1/transfers?idempotencyKey=made": (200, {"status": "completed"}),
+                "/money/v1/transfers?idempotencyKey=refused": (200, {"status": "failed"}),
+                "/money/v1/transfers?idempotencyKey=lost": (404, {}),
+            }
+        )
+        self.assertEqual(bank.balances([ann, bob]), 42)
+        self.assertEqual(bank.deposited([(ann, "made", 5), (ann, "refused", 7), (bob, "lost", 9)]), 5)
+
+    def test_what_cannot_be_read_is_no_zero(self):
+        ann = people.Account(1, "a", 11)
+        bank = Bank({"/money/v1/wallets/11": (401, {}), "/money/v1/transfers?idempotencyKey=k": (401, {})})
+        with self.assertRaisesRegex(RuntimeError, "wallet 11 cannot be read: 401"):
+            bank.balances([ann])
+        with self.assertRaisesRegex(RuntimeError, "deposit cannot be read: 401"):
+            bank.deposited([(ann, "k", 5)])
 
 
 class Report(unittest.TestCase):

@@ -181,8 +181,8 @@ impl IntrospectionCache {
         counts.then_some(entry)
     }
 
-    /// Whether an answer to what was asked then counts: its life is not over, and what was known then
-    /// was not forgotten.
+    /// Whether an answer to what was asked then counts: its life is not over, and what was known
+    /// then was not forgotten.
     fn is_recent(&self, asked: Asked) -> bool {
         asked.epoch == self.epoch.load(Ordering::SeqCst)
             && self.clock.monotonic() < asked.at.saturating_add(self.life())

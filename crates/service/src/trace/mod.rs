@@ -120,7 +120,8 @@ impl Span {
         drop(builder.start_with_context(&tracing.tracer, context));
     }
 
-    /// A part of the trace at `place` that ended so long ago, after which this span went on with it.
+    /// A part of the trace at `place` that ended so long ago, after which this span went on with
+    /// it.
     pub fn take_over(&self, place: &Place, name: &'static str, took: Duration, ended: Duration) {
         let (Some(context), Some(tracing)) = (&self.0, TRACING.get()) else { return };
         let builder = SpanBuilder::from_name(name)

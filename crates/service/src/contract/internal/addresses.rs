@@ -1,6 +1,6 @@
-//! Several addresses of one service. Where one does not answer soon, the next is asked beside it, and
-//! the first answer counts: a slow one is better than none. The one that answered is asked first next
-//! time.
+//! Several addresses of one service. Where one does not answer soon, the next is asked beside it,
+//! and the first answer counts: a slow one is better than none. The one that answered is asked
+//! first next time.
 
 use std::{
     error::Error,
