@@ -74,7 +74,7 @@ def panel(number, place, spec):
         if "red" in options or "red_below" in options:
             defaults["custom"]["thresholdsStyle"] = {"mode": "dashed"}
         made["options"] = {
-            "legend": {"displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]},
+            "legend": {"showLegend": True, "displayMode": "table", "placement": "bottom", "calcs": ["lastNotNull", "max"]},
             "tooltip": {"mode": "multi", "sort": "desc"},
         }
     return made
@@ -97,7 +97,18 @@ def dashboard(spec):
             number += 1
         y += -(-len(row) // columns) * height
     others = [
-        {"title": other["title"], "type": "link", "url": f"/d/{other['uid']}", "keepTime": True, "icon": "dashboard"}
+        {
+            "title": other["title"],
+            "type": "link",
+            "url": f"/d/{other['uid']}",
+            "tooltip": other["description"],
+            "icon": "dashboard",
+            "keepTime": True,
+            "includeVars": False,
+            "asDropdown": False,
+            "targetBlank": False,
+            "tags": [],
+        }
         for other in DASHBOARDS
         if other is not spec
     ]

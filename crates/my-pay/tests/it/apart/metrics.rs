@@ -35,7 +35,8 @@ const HEAD: &str = "# Metrics
 
 Every process serves these at `/metrics` of its operations port (`server.operations_listen`), for Prometheus
 (OpenMetrics 1.0). Times are in seconds, in buckets from 100 µs to 10 s, those of Redis from 50 µs to 200 ms. Routes are
-patterns, such as `/money/v1/wallets/{id}`; `unmatched` where there is none, and status 499 where the client went away.
+patterns, such as `/money/v1/wallets/{id}`, or only whose route it is (`/money`) where no service has answered; `unmatched` where there is
+none. Status 499 is a client that went away.
 What each is good for on call is in [runbook.md](runbook.md).
 
 Shown by: U `my-pay up`, G `my-pay gateway`, A `my-pay account`, M `my-pay money`. This list is made from what the
