@@ -41,19 +41,11 @@ impl Edge {
         let listener = Listener::bind(config.listen).await?;
         let operations = operations::bind(config).await?;
         let signer = Signer::new(keys.clone(), Party::Gateway, clock.clone());
-        let subscriber = match &redis_url {
-            None => None,
-            Some(url) => {
-                Some(Subscriber::start(url.client()?, keys, accounts.len(), clock.clone()))
-            }
-        };
-        let introspection = AccountClient::new(accounts, signer.clone(), subscriber, clock.clone())
-            .context("upstreams.account")?;
         let settings = config.gateway();
         let mut observed = operations::Metrics::new();
         let registry = &mut observed.registry;
         let shared = Shared {
-            redis: redis_url.map(|url| edge::redis(&url, &clock)),
+            redis: redis_url.as_ref().map(|url| edge::redis(url, &clock)),
             http: observed.http.clone(),
             ..Shared::default()
         };
@@ -63,10 +55,22 @@ impl Edge {
             redis.metrics().register(registry);
         }
         let metrics = shared.metrics.clone();
-        let pools = Pools { config: &settings.pool, signer, clock: &clock, metrics };
+        let pools =
+            Pools { config: &settings.pool, signer: signer.clone(), clock: &clock, metrics };
+        let account_pool = pools.start("account", Party::Account, accounts, &[])?;
+        let money_pool = pools.start("money", Party::Money, moneys, &KEYED_PATHS)?;
+        let subscriber = match &redis_url {
+            None => None,
+            Some(url) => {
+                let publishers = account_pool.count();
+                Some(Subscriber::start(url.client()?, keys, publishers, clock.clone()))
+            }
+        };
+        let introspection = AccountClient::new(accounts, signer, subscriber, clock.clone())
+            .context("upstreams.account")?;
         let routes = vec![
-            pools.route("/accounts", "account", Party::Account, accounts, &[])?,
-            pools.route("/money", "money", Party::Money, moneys, &KEYED_PATHS)?,
+            Route { prefix: "/accounts", upstream: Arc::new(account_pool) },
+            Route { prefix: "/money", upstream: Arc::new(money_pool) },
         ];
         let gateway =
             Gateway::start_shared(settings, routes, Arc::new(introspection), clock.clone(), shared)
@@ -95,19 +99,16 @@ struct Pools<'a> {
 }
 
 impl Pools<'_> {
-    fn route(
+    fn start(
         &self,
-        prefix: &'static str,
         name: &'static str,
         audience: Party,
         addresses: &[String],
         keyed_paths: &'static [&'static str],
-    ) -> anyhow::Result<Route> {
+    ) -> anyhow::Result<Pool> {
         let service = PooledService { name, audience, addresses: addresses.to_vec(), keyed_paths };
         let signer = Some(self.signer.clone());
         let clock = self.clock.clone();
-        let pool = Pool::start(service, self.config, signer, clock, &self.metrics)
-            .map_err(anyhow::Error::msg)?;
-        Ok(Route { prefix, upstream: Arc::new(pool) })
+        Pool::start(service, self.config, signer, clock, &self.metrics).map_err(anyhow::Error::msg)
     }
 }

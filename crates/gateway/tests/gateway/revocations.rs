@@ -117,7 +117,12 @@ impl World {
         tokio::spawn(serve(listener, router, limits, ListenerMetrics::default(), signal));
         let gateways = [(), ()].map(|()| {
             let subscriber = url.as_ref().map(|url| {
-                Subscriber::start(url.client().unwrap(), keys.clone(), 1, clock.clone())
+                Subscriber::start(
+                    url.client().unwrap(),
+                    keys.clone(),
+                    Arc::new(1.into()),
+                    clock.clone(),
+                )
             });
             let signer = Signer::new(keys.clone(), Party::Gateway, clock.clone());
             let addresses = [address.clone()];

@@ -4,7 +4,10 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, RwLock},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -55,6 +58,8 @@ impl Place {
 /// Keeps the addresses, and one probe for each.
 pub(super) struct Membership<F> {
     members: Arc<Members>,
+    /// How many there are.
+    count: Arc<AtomicUsize>,
     random: Arc<Random>,
     new_member: F,
     numbers: Vec<SocketAddr>,
@@ -76,6 +81,7 @@ impl<F: Fn(SocketAddr) -> Member> Membership<F> {
         }
         let mut membership = Self {
             members: Arc::new(RwLock::new(Arc::new([]))),
+            count: Arc::default(),
             random,
             new_member,
             numbers,
@@ -89,6 +95,10 @@ impl<F: Fn(SocketAddr) -> Member> Membership<F> {
 
     pub(super) fn members(&self) -> Arc<Members> {
         Arc::clone(&self.members)
+    }
+
+    pub(super) fn count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.count)
     }
 
     /// Looks names up until it is dropped, which ends the probes too.
@@ -133,6 +143,7 @@ impl<F: Fn(SocketAddr) -> Member> Membership<F> {
         }
         let members = wanted.iter().filter_map(|address| self.running.get(address));
         let members: Arc<[_]> = members.map(|(member, _)| Arc::clone(member)).collect();
+        self.count.store(members.len(), Ordering::Relaxed);
         *self.members.write().expect("nothing panics while it holds the lock") = members;
     }
 }

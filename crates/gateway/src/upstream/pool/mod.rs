@@ -16,7 +16,7 @@ mod trace;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, RwLockReadGuard},
+    sync::{Arc, RwLockReadGuard, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -68,6 +68,7 @@ pub struct Pool {
     clock: Clock,
     signer: Option<Signer>,
     members: Arc<Members>,
+    count: Arc<AtomicUsize>,
     random: Arc<Random>,
     budget: Budget,
     metrics: Metrics,
@@ -116,7 +117,7 @@ impl Pool {
             move |address| Member::new(name, address, &config, &clock, &metrics)
         };
         let membership = Membership::start(places, Arc::clone(&random), new_member);
-        let members = membership.members();
+        let (members, count) = (membership.members(), membership.count());
         let mut background = JoinSet::new();
         background.spawn(membership.run(config.resolve_interval));
         let labels = UpstreamLabels { upstream: service.name };
@@ -129,6 +130,7 @@ impl Pool {
             clock,
             signer,
             members,
+            count,
             random,
             budget: Budget::new(config.retry_percent),
             duration: metrics.upstream_duration.get_or_create_owned(&labels),
@@ -137,6 +139,11 @@ impl Pool {
             service,
             _background: background,
         })
+    }
+
+    /// How many addresses there are, kept up to date. Names may come to stand for more or fewer.
+    pub fn count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.count)
     }
 
     async fn send(&self, request: Request<Body>) -> Result<Response, UpstreamError> {

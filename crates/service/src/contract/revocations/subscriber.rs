@@ -2,7 +2,14 @@
 //! hears from at least as many account services as there are: one that is cut off from Redis could
 //! revoke without being heard.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::StreamExt as _;
 use redis::Client;
@@ -37,7 +44,7 @@ struct Task {
     client: Client,
     keys: Keys,
     clock: Clock,
-    publishers_min: usize,
+    publishers: Arc<AtomicUsize>,
     revocations: broadcast::Sender<Revocation>,
     listening: watch::Sender<bool>,
 }
@@ -49,20 +56,13 @@ struct Publisher {
 }
 
 impl Subscriber {
-    /// Starts to listen, inside a tokio runtime. `publishers_min` is how many account services
-    /// there are.
-    pub fn start(client: Client, keys: Keys, publishers_min: usize, clock: Clock) -> Self {
+    /// Starts to listen, inside a tokio runtime. `publishers` is how many account services there
+    /// are at the moment; at least one is expected.
+    pub fn start(client: Client, keys: Keys, publishers: Arc<AtomicUsize>, clock: Clock) -> Self {
         let revocations = broadcast::channel(KEPT).0;
         let (listening, watched) = watch::channel(false);
-        let publishers_min = publishers_min.max(1);
-        let task = Task {
-            client,
-            keys,
-            clock,
-            publishers_min,
-            revocations: revocations.clone(),
-            listening,
-        };
+        let task =
+            Task { client, keys, clock, publishers, revocations: revocations.clone(), listening };
         Self { revocations, listening: watched, task: tokio::spawn(task.run()) }
     }
 
@@ -129,7 +129,8 @@ impl Task {
             let before = publishers.len();
             publishers.retain(|_, publisher| publisher.heard_at + SILENCE_MAX > now);
             let some_fell_silent = publishers.len() < before;
-            self.set_listening(publishers.len() >= self.publishers_min, some_fell_silent);
+            let publishers_min = self.publishers.load(Ordering::Relaxed).max(1);
+            self.set_listening(publishers.len() >= publishers_min, some_fell_silent);
             match publishers.values().map(|publisher| publisher.heard_at).min() {
                 Some(heard_at) => silent_at = heard_at + SILENCE_MAX,
                 None if now >= silent_at => return Err("no account service is heard".into()),

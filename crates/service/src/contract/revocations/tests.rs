@@ -1,6 +1,13 @@
 //! On a real Redis, which is killed, stopped, emptied, restarted and lied to.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use redis::Client;
 use testing::Redis;
@@ -49,7 +56,7 @@ impl Account {
 }
 
 fn gateway(redis: &Redis, publishers_min: usize) -> Subscriber {
-    Subscriber::start(client(redis), keys(1), publishers_min, Clock::system())
+    Subscriber::start(client(redis), keys(1), Arc::new(publishers_min.into()), Clock::system())
 }
 
 /// Reads events until this one, and says how long it took.
@@ -234,6 +241,23 @@ async fn every_account_service_must_be_heard() {
     drop(two);
     let waited = until(&mut heard, Event::Listening(false)).await;
     assert!(waited < SECOND, "{waited:?}");
+}
+
+#[tokio::test]
+async fn as_many_must_be_heard_as_there_are_by_now() {
+    let redis = Redis::start();
+    let _one = Account::start(&redis);
+    let publishers = Arc::new(AtomicUsize::new(1));
+    let gateway =
+        Subscriber::start(client(&redis), keys(1), Arc::clone(&publishers), Clock::system());
+    let mut heard = gateway.revocations();
+    until(&mut heard, Event::Listening(true)).await;
+    publishers.store(2, Ordering::SeqCst);
+    let waited = until(&mut heard, Event::Listening(false)).await;
+    assert!(waited < SECOND, "{waited:?}");
+    let _two = Account::start(&redis);
+    until(&mut heard, Event::Listening(true)).await;
+    assert!(gateway.is_listening());
 }
 
 /// There may be more than are known here: also then, what one of them had to say may be missed.
