@@ -84,7 +84,7 @@ OVERVIEW = {
         ]),
         ("What is wrong", [
             ("Firing alerts", "none", "Each has an entry in docs/runbook.md: what it means, where to look, what to do.",
-             [('count by (alertname, severity, service) (ALERTS{alertstate="firing"})', "")], {"kind": "table"}),
+             [('count by (alertname, severity, service) (ALERTS{alertstate="firing"})', "{{alertname}}")], {"kind": "table"}),
             ("Instances", "none", "Whether Prometheus reaches each process: 1, or 0.",
              [("up", "{{job}} {{instance}}")], {"max": 1}),
             ("Starts", "none", "How often processes have started within a quarter of an hour. More than 2 of one service: RestartsOften.",

@@ -18,7 +18,7 @@ import urllib.request
 HERE = pathlib.Path(__file__).parent
 # Words of the query language, which are not metrics.
 WORDS = set(
-    "abs absent and avg bool by count group_left group_right histogram_quantile ignoring increase max min "
+    "abs absent and avg bool by changes count group_left group_right histogram_quantile ignoring increase max max_over_time min "
     "offset on or rate round sum time topk unless vector without".split()
 )
 

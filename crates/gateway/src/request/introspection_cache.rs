@@ -261,9 +261,10 @@ impl IntrospectionCache {
                     self.entries.invalidate(&token);
                 }
             }
-            Ok(_) => self.entries.invalidate(&token),
-            // What was known before counts until its life is over.
-            Err(_) => {}
+            Ok(None) => self.entries.invalidate(&token),
+            // What was known before counts until its life is over, unless it was this that was
+            // revoked: then it is gone already.
+            Ok(Some(_)) | Err(_) => {}
         }
     }
 
