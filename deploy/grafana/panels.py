@@ -87,8 +87,8 @@ OVERVIEW = {
              [('count by (alertname, severity, service) (ALERTS{alertstate="firing"})', "{{alertname}}")], {"kind": "table"}),
             ("Instances", "none", "Whether Prometheus reaches each process: 1, or 0.",
              [("up", "{{job}} {{instance}}")], {"max": 1}),
-            ("Starts", "none", "How often processes have started within a quarter of an hour. More than 2 of one service: RestartsOften.",
-             [('sum by (job) (changes(process_start_time_seconds{job=~"gateway|account|money|my-pay"}[15m]))', "{{job}}")], {"red": 3}),
+            ("Starts", "none", "How often the one that starts most often has done so within a quarter of an hour. More than twice: RestartsOften.",
+             [('max by (job) (changes(process_start_time_seconds{job=~"gateway|account|money|my-pay"}[15m]))', "{{job}}")], {"red": 3}),
         ]),
     ],
 }

@@ -25,6 +25,7 @@ use service::{
     },
     http::{
         finish::problem_response,
+        health,
         problem::{INTERNAL_ERROR, Problem, UNAVAILABLE, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, chain},
         request_id::RequestId,
         route,
@@ -42,8 +43,8 @@ use crate::{
     access_log::AccessLog,
     config::Config,
     cors,
-    health::{self, Health},
-    metrics::Metrics,
+    health::Health,
+    metrics::{InFlight, Metrics},
     request::{
         advice::Advice,
         authenticate::{Credentials, read_credentials, take_credentials},
@@ -248,10 +249,10 @@ impl Edge {
         let (method, uri) = (request.method(), request.uri());
         let is_draining = request.extensions().get::<Draining>().is_some();
         let (routes, clock) = (&self.routes, &self.clock);
-        let health = self.health.answer(method, uri, is_draining, request_id, routes, clock);
-        if let Some((response, place)) = health.await {
+        if let Some(place) = health::route_of(uri.path()) {
             found(&findings.place, place);
-            return Ok(response);
+            let health = self.health.answer(method, uri, is_draining, request_id, routes, clock);
+            return Ok(health.await);
         }
         let peer = request.extensions().get::<PeerAddress>().copied();
         let route = self.routes.find(request.uri().path());
@@ -314,6 +315,7 @@ impl Edge {
                 .detail("Too many requests are in flight. Nothing was done: try again.")
                 .retry_after(Duration::from_secs(1)));
         };
+        let _counted = InFlight::begin(&self.metrics.in_flight);
         let advice = Advice::about(&request);
         match timeout(self.config.upstream_timeout, route.upstream.call(request)).await {
             Ok(Ok(response)) => Ok(response),
@@ -339,7 +341,7 @@ fn found<T>(finding: &OnceLock<T>, value: T) {
 
 /// Orchestrators ask for health all the time, which is of no use to see.
 fn begin_trace(request: &Request, request_id: &RequestId) -> RequestSpan {
-    if health::is_path(request.uri().path()) {
+    if health::route_of(request.uri().path()).is_some() {
         return RequestSpan::none();
     }
     trace::begin(request.method(), request.headers(), request_id)

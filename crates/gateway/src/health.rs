@@ -14,7 +14,7 @@ use service::{
     clock::Clock,
     http::{
         finish::write_problem,
-        health::{Check, draining_check, report},
+        health::{Check, READYZ, draining_check, report},
         problem::{METHOD_NOT_ALLOWED, Problem},
         request_id::RequestId,
     },
@@ -34,17 +34,8 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(crate) struct Health(Mutex<Option<(Duration, Vec<Check>)>>);
 
-/// Where orchestrators ask, every few seconds.
-const LIVEZ: &str = "/livez";
-const READYZ: &str = "/readyz";
-
-/// Whether a path is one of health.
-pub(crate) fn is_path(path: &str) -> bool {
-    path == LIVEZ || path == READYZ
-}
-
 impl Health {
-    /// The answer and its path, if that is one of health. A gateway that drains is not ready.
+    /// The answer at a path of health. A gateway that drains is not ready.
     pub(crate) async fn answer(
         &self,
         method: &Method,
@@ -53,23 +44,17 @@ impl Health {
         request_id: &RequestId,
         routes: &Routes,
         clock: &Clock,
-    ) -> Option<(Response, &'static str)> {
-        let (asks_ready, path) = match uri.path() {
-            LIVEZ => (false, LIVEZ),
-            READYZ => (true, READYZ),
-            _ => return None,
-        };
+    ) -> Response {
         if !matches!(*method, Method::GET | Method::HEAD) {
             let mut response = Problem::new(&METHOD_NOT_ALLOWED).into_response();
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
-            return Some((write_problem(response, uri, Some(request_id)), path));
+            return write_problem(response, uri, Some(request_id));
         }
-        let response = match (asks_ready, is_draining) {
+        match (uri.path() == READYZ, is_draining) {
             (false, _) => "ok\n".into_response(),
             (true, true) => report(&[draining_check()]),
             (true, false) => self.ready(routes, clock).await,
-        };
-        Some((response, path))
+        }
     }
 
     async fn ready(&self, routes: &Routes, clock: &Clock) -> Response {

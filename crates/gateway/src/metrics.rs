@@ -28,6 +28,8 @@ pub struct Metrics {
     pub(crate) introspection: IntrospectionMetrics,
     /// Bearer tokens that were not taken for anybody's.
     tokens_refused: Family<RefusalLabels, Counter>,
+    /// Requests that services are at work on.
+    pub(crate) in_flight: Gauge,
     /// Requests that may be given to services at once.
     pub(crate) in_flight_max: Gauge,
 }
@@ -45,6 +47,22 @@ pub(crate) struct IntrospectionMetrics {
     pub(crate) forgotten: Counter,
     /// 1 if revocations are heard, 0 if tokens are remembered for a shorter time instead.
     pub(crate) is_listening: Gauge,
+}
+
+/// Counts a request in flight until it is dropped.
+pub(crate) struct InFlight<'a>(&'a Gauge);
+
+impl<'a> InFlight<'a> {
+    pub(crate) fn begin(gauge: &'a Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// One service behind the gateway.
@@ -88,6 +106,7 @@ impl Default for Metrics {
             tokens_refused: counted_from_zero(
                 ["malformed", "inactive"].map(|reason| RefusalLabels { reason }),
             ),
+            in_flight: Gauge::default(),
             in_flight_max: Gauge::default(),
         }
     }
@@ -137,6 +156,11 @@ impl Metrics {
             "tokens_refused",
             "Requests whose access token is not one, or nobody's",
             self.tokens_refused.clone(),
+        );
+        registry.register(
+            "requests_in_flight",
+            "Requests that services are at work on",
+            self.in_flight.clone(),
         );
         registry.register(
             "requests_in_flight_max",

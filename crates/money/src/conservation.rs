@@ -15,8 +15,10 @@ use crate::{
 /// of one database connection at most, however many wallets there are.
 const PAUSE_PER_CHECK: u32 = 50;
 
-/// Longest pause after a check that failed.
+/// Longest pause after a check that failed, or as many times as long as it took: it is of more use
+/// to know soon.
 const PAUSE_AFTER_FAILURE_MAX: Duration = Duration::from_mins(10);
+const PAUSE_PER_FAILURE: u32 = 6;
 
 /// Checks until shutdown, at most once in `interval`.
 pub(crate) async fn watch(
@@ -43,7 +45,7 @@ pub(crate) async fn watch(
             }
             Err(error) => {
                 metrics.failures.inc();
-                pause = pause.min(PAUSE_AFTER_FAILURE_MAX);
+                pause = pause.min(PAUSE_AFTER_FAILURE_MAX.max(took * PAUSE_PER_FAILURE));
                 tracing::warn!(error = %chain(&error), "conservation could not be checked");
             }
         }

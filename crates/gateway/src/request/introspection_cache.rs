@@ -1,8 +1,11 @@
 //! Whose a token is, asked of the account service and remembered for seconds. Only a yes is
-//! remembered, never past the end of the token, and never across a revocation. While revocations
-//! are not heard, a yes is remembered for less than the second within which one must take effect.
+//! remembered, never past the end of the token, and never across a revocation, which also those
+//! heed who wait. While revocations are not heard, a yes serves those who come within less than the
+//! second within which one must take effect.
 //! A token in use is asked for again before its time is over, so that its requests need not wait;
 //! those that must wait share one question, and hear its answer all at once.
+
+mod revoked;
 
 use std::{
     collections::HashMap,
@@ -25,8 +28,9 @@ use service::{
     http::problem::chain,
     trace::{Span, carried},
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
+use self::revoked::{Revoked, Since};
 use crate::{config::Config, metrics::IntrospectionMetrics};
 
 /// Longest life of a yes while revocations are not heard.
@@ -34,6 +38,12 @@ const UNHEARD_LIFE_MAX: Duration = Duration::from_millis(500);
 
 /// A yes that is used when so many quarters of its life are over is asked for again.
 const QUARTERS_BEFORE_REFRESH: u32 = 3;
+
+/// Questions to the account service at once; more wait.
+const QUESTIONS_MAX: usize = 256;
+
+/// Questions that one request waits for, if revocations were missed each time.
+const ROUNDS_MAX: u32 = 3;
 
 /// Introspection with a memory.
 pub(crate) struct IntrospectionCache {
@@ -43,9 +53,8 @@ pub(crate) struct IntrospectionCache {
     timeout: Duration,
     metrics: IntrospectionMetrics,
     entries: Cache<TokenDigest, Arc<Entry>>,
-    /// Revocations heard so far. A yes that was asked for before one and arrives after it is not
-    /// kept.
-    revocations: AtomicU64,
+    /// What was revoked lately. A yes that was asked for before that does not count.
+    revoked: Revoked,
     /// Raised to forget everything at once: entries of an earlier epoch do not count.
     epoch: AtomicU64,
     /// Revocations are heard. Otherwise a yes counts for a shorter time.
@@ -54,6 +63,7 @@ pub(crate) struct IntrospectionCache {
     is_deaf: AtomicBool,
     /// What is being asked at the moment.
     questions: Mutex<HashMap<TokenDigest, Question>>,
+    places: Semaphore,
 }
 
 /// What is heard of a question: nothing yet, or whose the token is, or why nobody knows.
@@ -71,6 +81,7 @@ struct Asked {
     /// By the monotonic clock.
     at: Duration,
     epoch: u64,
+    /// How many revocations had been heard.
     revocations: u64,
 }
 
@@ -101,12 +112,13 @@ impl IntrospectionCache {
             timeout: config.introspection_timeout,
             metrics,
             entries,
-            revocations: AtomicU64::new(0),
+            revoked: Revoked::default(),
             epoch: AtomicU64::new(0),
             // Until the first word of whoever listens.
             is_listening: AtomicBool::new(false),
             is_deaf: AtomicBool::new(false),
             questions: Mutex::default(),
+            places: Semaphore::new(QUESTIONS_MAX),
         }
     }
 
@@ -153,8 +165,13 @@ impl IntrospectionCache {
                     tracing::warn!("revocations were missed: all tokens are asked for anew");
                     self.forget_everything();
                 }
-                Event::Listening(is_listening) => {
-                    self.set_listening(is_listening);
+                // What was remembered while nothing was heard does not get a longer life.
+                Event::Listening(true) => {
+                    self.forget_everything();
+                    self.set_listening(true);
+                }
+                Event::Listening(false) => {
+                    self.set_listening(false);
                     self.forget_everything();
                 }
                 Event::Ended => {
@@ -184,8 +201,9 @@ impl IntrospectionCache {
     /// Whether an answer to what was asked then counts: its life is not over, and what was known
     /// then was not forgotten.
     fn is_recent(&self, asked: Asked) -> bool {
-        asked.epoch == self.epoch.load(Ordering::SeqCst)
-            && self.clock.monotonic() < asked.at.saturating_add(self.life())
+        // In this order: a longer life begins after everything was forgotten.
+        let ends_at = asked.at.saturating_add(self.life());
+        asked.epoch == self.epoch.load(Ordering::SeqCst) && self.clock.monotonic() < ends_at
     }
 
     /// Whether it is time, and nobody else has begun.
@@ -199,33 +217,54 @@ impl IntrospectionCache {
         self: &Arc<Self>,
         token: TokenDigest,
     ) -> Result<Option<Identity>, IntrospectionUnavailable> {
-        let mut answer = self.join_or_ask(token);
         let broke_off = || IntrospectionUnavailable("the question broke off".into());
-        let heard = answer.wait_for(Option::is_some).await.map_err(|_| broke_off())?.clone();
-        heard.ok_or_else(broke_off)?.map_err(|why| IntrospectionUnavailable((*why).into()))
+        for _ in 0..ROUNDS_MAX {
+            let (asked, mut answer) = self.join_or_ask(token);
+            let heard = answer.wait_for(Option::is_some).await.map_err(|_| broke_off())?.clone();
+            let answer = heard.ok_or_else(broke_off)?;
+            match answer.map_err(|why| IntrospectionUnavailable((*why).into()))? {
+                Some(identity) => match self.revoked_since(token, asked) {
+                    Since::No => return Ok(Some(identity)),
+                    Since::Yes => return Ok(None),
+                    Since::Unknown => {}
+                },
+                None => return Ok(None),
+            }
+        }
+        Err(IntrospectionUnavailable("revocations were missed again and again".into()))
     }
 
-    /// The answer that is on its way, or will be. Whoever comes after a revocation, or so late that
-    /// the answer would not be kept, does not take what was asked before: then it is asked anew.
-    fn join_or_ask(self: &Arc<Self>, token: TokenDigest) -> watch::Receiver<Answer> {
+    /// The answer that is on its way, or will be, and when it was asked for. Whoever comes after a
+    /// revocation, or so late that the answer would not be kept, does not take what was asked
+    /// before: then it is asked anew.
+    fn join_or_ask(self: &Arc<Self>, token: TokenDigest) -> (Asked, watch::Receiver<Answer>) {
         let asked = Asked {
             at: self.clock.monotonic(),
             epoch: self.epoch.load(Ordering::SeqCst),
-            revocations: self.revocations.load(Ordering::SeqCst),
+            revocations: self.revoked.count(),
         };
         let mut questions = self.questions();
         if let Some(question) = questions.get(&token)
-            && question.asked.revocations == asked.revocations
             && self.is_recent(question.asked)
+            && self.revoked_since(token, question.asked) == Since::No
         {
             self.metrics.hits.inc();
-            return question.answer.clone();
+            return (question.asked, question.answer.clone());
         }
         let (tell, answer) = watch::channel(None);
         questions.insert(token, Question { asked, answer: answer.clone() });
         // By itself, so that whoever asked first may go without leaving the others alone.
         tokio::spawn(carried(Arc::clone(self).answer(token, asked, tell)));
-        answer
+        (asked, answer)
+    }
+
+    /// Whether the token was revoked since something was asked.
+    fn revoked_since(&self, token: TokenDigest, asked: Asked) -> Since {
+        if asked.epoch == self.epoch.load(Ordering::SeqCst) {
+            self.revoked.since(token, asked.revocations)
+        } else {
+            Since::Unknown
+        }
     }
 
     async fn answer(
@@ -250,14 +289,14 @@ impl IntrospectionCache {
         asked: Asked,
         answer: &Result<Option<Identity>, IntrospectionUnavailable>,
     ) {
-        // Whoever revokes raises the count first and removes the entry afterwards. So either the
-        // count has changed here, or the removal finds the entry: in both cases it goes.
-        let is_revoked = || self.revocations.load(Ordering::SeqCst) != asked.revocations;
+        // Whoever revokes notes it first and removes the entry afterwards. So either it is noted
+        // here, or the removal finds the entry: in both cases it goes.
+        let may_count = || self.revoked_since(token, asked) == Since::No;
         match *answer {
-            Ok(Some(identity)) if !is_revoked() => {
+            Ok(Some(identity)) if may_count() => {
                 let entry = Entry { identity, asked, is_refreshed: AtomicBool::new(false) };
                 self.entries.insert(token, Arc::new(entry));
-                if is_revoked() {
+                if !may_count() {
                     self.entries.invalidate(&token);
                 }
             }
@@ -277,8 +316,12 @@ impl IntrospectionCache {
         &self,
         token: TokenDigest,
     ) -> Result<Option<Identity>, IntrospectionUnavailable> {
-        self.metrics.misses.inc();
-        let asked = tokio::time::timeout(self.timeout, self.introspection.introspect(token)).await;
+        let asking = async {
+            let _place = self.places.acquire().await.expect("the semaphore is never closed");
+            self.metrics.misses.inc();
+            self.introspection.introspect(token).await
+        };
+        let asked = tokio::time::timeout(self.timeout, asking).await;
         let answer =
             asked.unwrap_or_else(|_| Err(IntrospectionUnavailable("no answer in time".into())));
         if answer.is_err() {
@@ -302,7 +345,7 @@ impl IntrospectionCache {
     }
 
     fn forget(&self, token: TokenDigest) {
-        self.revocations.fetch_add(1, Ordering::SeqCst);
+        self.revoked.note(token);
         self.entries.invalidate(&token);
     }
 

@@ -8,6 +8,7 @@
 
 mod addresses;
 mod client;
+mod resolver;
 mod routes;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,16 @@ use serde::Serialize;
 use super::server;
 use crate::BoxFuture;
 
+/// Where orchestrators ask, every few seconds, whether a process is alive.
+pub const LIVEZ: &str = "/livez";
+/// Where they ask whether it is ready for requests.
+pub const READYZ: &str = "/readyz";
+
+/// The route of a path that is one of these.
+pub fn route_of(path: &str) -> Option<&'static str> {
+    [LIVEZ, READYZ].into_iter().find(|route| *route == path)
+}
+
 /// One thing that a service needs in order to serve.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
@@ -44,8 +54,8 @@ struct Report<'a> {
 /// `/livez`: the process answers. `/readyz`: it can do its work, 503 otherwise.
 pub fn routes<S: Clone + Send + Sync + 'static>(readiness: Arc<dyn Readiness>) -> Router<S> {
     Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(move |draining| ready(readiness, draining)))
+        .route(LIVEZ, get(|| async { "ok\n" }))
+        .route(READYZ, get(move |draining| ready(readiness, draining)))
 }
 
 async fn ready(

@@ -22,7 +22,10 @@ use super::duration_histogram;
 use crate::{
     BoxFuture,
     clock::Clock,
-    http::route::{self, known_method},
+    http::{
+        health,
+        route::{self, known_method},
+    },
 };
 
 /// What stands for the status of a request whose client went away before the answer, as in nginx.
@@ -31,8 +34,6 @@ const CLIENT_GONE: u16 = 499;
 const PANICKED: u16 = 500;
 /// A client that went away after it had waited so long was failed, whatever it was waiting for.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Whether they answer is somebody else's budget.
-const HEALTH_ROUTES: [&str; 2] = ["/livez", "/readyz"];
 
 /// What all services of a process count; clones share everything.
 #[derive(Debug, Clone)]
@@ -155,7 +156,7 @@ impl<'a> Measurement<'a> {
         in_flight.dec();
         let duration = clock.monotonic().saturating_sub(self.started);
         let is_failed = status >= 500 || (status == CLIENT_GONE && duration > PATIENCE);
-        if is_failed && !HEALTH_ROUTES.contains(&route) {
+        if is_failed && health::route_of(route).is_none() {
             failures.inc();
         }
         let labels =
@@ -198,7 +199,9 @@ impl Service<Request> for Measured {
     fn call(&mut self, request: Request) -> Self::Future {
         let (http, mut routes) = (self.http.clone(), self.routes.clone());
         Box::pin(async move {
-            let measurement = http.start(request.method());
+            let place = health::route_of(request.uri().path()).map(OnceLock::from);
+            let place = place.unwrap_or_default();
+            let measurement = http.start(request.method()).placed_by(&place);
             let response = routes.call(request).await?;
             measurement.finish(&response);
             Ok(response)

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        RwLock,
+        Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -20,7 +20,7 @@ use service::clock::Clock;
 use tokio::sync::Notify;
 
 use super::{choose::FULL_WEIGHT, config::PoolConfig};
-use crate::metrics::{AddressLabels, Metrics};
+use crate::metrics::{AddressLabels, InFlight, Metrics};
 
 /// Whether an address gets requests, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,12 +65,9 @@ pub(super) struct Member {
     /// When it became ready, in microseconds of the monotonic clock.
     ready_since: AtomicU64,
     opened: Notify,
-    /// It is not part of the pool any more, and not to be seen.
-    has_left: AtomicBool,
+    /// Whether it is to be seen: it is part of the pool.
+    is_shown: Mutex<bool>,
 }
-
-/// Counts a request in flight until it is dropped.
-pub(super) struct InFlight<'a>(&'a Gauge);
 
 impl Member {
     pub(super) fn new(
@@ -95,7 +92,7 @@ impl Member {
             has_answered: AtomicBool::new(false),
             ready_since: AtomicU64::new(0),
             opened: Notify::new(),
-            has_left: AtomicBool::new(false),
+            is_shown: Mutex::new(true),
         };
         member.show(Standing::Doubtful, CLOSED);
         member
@@ -127,8 +124,7 @@ impl Member {
     }
 
     pub(super) fn begin(&self) -> InFlight<'_> {
-        self.in_flight.inc();
-        InFlight(&self.in_flight)
+        InFlight::begin(&self.in_flight)
     }
 
     /// Its share among the ready ones: it grows evenly during the slow start.
@@ -190,8 +186,9 @@ impl Member {
             return false;
         }
         self.openings.fetch_add(1, Ordering::AcqRel);
-        self.metrics.upstream_circuit_openings.get_or_create(&self.labels).inc();
-        self.hide_if_left();
+        self.if_shown(|| {
+            self.metrics.upstream_circuit_openings.get_or_create(&self.labels).inc();
+        });
         self.forget_connections();
         let upstream = self.labels.upstream;
         tracing::warn!(upstream, address = %self.address, why, "an address is left out");
@@ -242,16 +239,8 @@ impl Member {
 
     /// The address is not part of the pool any more.
     pub(super) fn left(&self) {
-        self.has_left.store(true, Ordering::SeqCst);
-        self.hide_if_left();
-    }
-
-    /// Requests in flight may still have something to show; whoever does so looks afterwards
-    /// whether that is to be seen at all.
-    fn hide_if_left(&self) {
-        if !self.has_left.load(Ordering::SeqCst) {
-            return;
-        }
+        let mut is_shown = self.is_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        *is_shown = false;
         self.metrics.upstream_ready.remove(&self.labels);
         self.metrics.upstream_circuit.remove(&self.labels);
         self.metrics.upstream_in_flight.remove(&self.labels);
@@ -266,17 +255,21 @@ impl Member {
 
     fn show(&self, standing: Standing, circuit: i64) {
         let ready = i64::from(standing == Standing::Ready);
-        self.metrics.upstream_ready.get_or_create(&self.labels).set(ready);
-        // There from the start, at 0.
-        drop(self.metrics.upstream_circuit_openings.get_or_create(&self.labels));
-        self.metrics.upstream_circuit.get_or_create(&self.labels).set(circuit);
-        self.hide_if_left();
+        self.if_shown(|| {
+            self.metrics.upstream_ready.get_or_create(&self.labels).set(ready);
+            // There from the start, at 0.
+            drop(self.metrics.upstream_circuit_openings.get_or_create(&self.labels));
+            self.metrics.upstream_circuit.get_or_create(&self.labels).set(circuit);
+        });
     }
-}
 
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.dec();
+    /// Requests may still be in flight to an address that has left, and must not bring its metrics
+    /// back, nor spoil those of whoever has it now.
+    fn if_shown(&self, show: impl FnOnce()) {
+        let is_shown = self.is_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_shown {
+            show();
+        }
     }
 }
 

@@ -58,7 +58,7 @@ impl Place {
 /// Keeps the addresses, and one probe for each.
 pub(super) struct Membership<F> {
     members: Arc<Members>,
-    /// How many there are.
+    /// How many instances they are: those of a name may each have an address of either family.
     count: Arc<AtomicUsize>,
     random: Arc<Random>,
     new_member: F,
@@ -143,9 +143,15 @@ impl<F: Fn(SocketAddr) -> Member> Membership<F> {
         }
         let members = wanted.iter().filter_map(|address| self.running.get(address));
         let members: Arc<[_]> = members.map(|(member, _)| Arc::clone(member)).collect();
-        self.count.store(members.len(), Ordering::Relaxed);
+        let named = self.names.iter().map(|(_, addresses)| instances(addresses));
+        self.count.store(self.numbers.len() + named.sum::<usize>(), Ordering::Relaxed);
         *self.members.write().expect("nothing panics while it holds the lock") = members;
     }
+}
+
+fn instances(addresses: &[SocketAddr]) -> usize {
+    let of_version_4 = addresses.iter().filter(|address| address.is_ipv4()).count();
+    of_version_4.max(addresses.len() - of_version_4)
 }
 
 async fn look_up(name: &str) -> Option<Vec<SocketAddr>> {
@@ -166,6 +172,21 @@ async fn look_up(name: &str) -> Option<Vec<SocketAddr>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instance_with_two_addresses_is_one() {
+        let addresses = |texts: &[&str]| -> Vec<SocketAddr> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        for (texts, expected) in [
+            (&["10.0.0.1:1", "10.0.0.2:1"][..], 2),
+            (&["10.0.0.1:1", "[fd00::1]:1"], 1),
+            (&["10.0.0.1:1", "[fd00::1]:1", "[fd00::2]:1"], 2),
+            (&[], 0),
+        ] {
+            assert_eq!(instances(&addresses(texts)), expected, "{texts:?}");
+        }
+    }
 
     #[test]
     fn places_are_numbers_or_names_with_a_port() {

@@ -141,7 +141,7 @@ impl Pool {
         })
     }
 
-    /// How many addresses there are, kept up to date. Names may come to stand for more or fewer.
+    /// How many instances there are, kept up to date. Names may come to stand for more or fewer.
     pub fn count(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.count)
     }

@@ -17,6 +17,7 @@ use super::{Party, Refusal, Subject, Verifier, X_MY_PAY_IDENTITY};
 use crate::http::{
     fields::BODY_BYTES_MAX,
     finish::problem_response,
+    health,
     problem::{
         CONTENT_TOO_LARGE, INCOMPLETE_BODY, Problem, REQUEST_TIMEOUT, UNTRUSTED_IDENTITY, chain,
     },
@@ -129,7 +130,7 @@ impl Guard {
 impl Accepts {
     fn is_open(&self, path: &str) -> bool {
         let Self::Callers { prefix } = self else { return false };
-        if matches!(path, "/livez" | "/readyz") {
+        if health::route_of(path).is_some() {
             return true;
         }
         match path.strip_prefix(prefix) {

@@ -20,7 +20,9 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use tokio::sync::Semaphore;
 
+use super::resolver::Resolver;
 use crate::{
     clock::Clock,
     contract::identity::{Party, Signer, Subject, X_MY_PAY_IDENTITY},
@@ -38,6 +40,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Idle connections kept to one address.
 const IDLE_MAX: usize = 32;
+/// Questions at once that are asked beside another that has no answer yet. A slow service does not
+/// get a multiple of the load for being slow.
+const BESIDE_MAX: usize = 32;
 /// How many times a question is asked at least, where there are fewer addresses: a name may stand
 /// for several.
 const TRIES_MIN: usize = 3;
@@ -63,7 +68,8 @@ pub(super) struct Addresses {
     all: Vec<String>,
     /// The index of the one that answered last.
     good: AtomicUsize,
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<HttpConnector<Resolver>, Full<Bytes>>,
+    beside: Semaphore,
     signer: Signer,
     audience: Party,
     clock: Clock,
@@ -102,7 +108,7 @@ impl Addresses {
                 return Err(InvalidAddress::Form(address.clone()));
             }
         }
-        let mut connector = HttpConnector::new();
+        let mut connector = HttpConnector::new_with_resolver(Resolver::default());
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
@@ -111,7 +117,8 @@ impl Addresses {
             .pool_max_idle_per_host(IDLE_MAX)
             .build(connector);
         let good = AtomicUsize::new(0);
-        Ok(Self { all: addresses.to_vec(), good, client, signer, audience, clock })
+        let beside = Semaphore::new(BESIDE_MAX);
+        Ok(Self { all: addresses.to_vec(), good, client, beside, signer, audience, clock })
     }
 
     /// The first answer with status 200. Asking twice must not matter.
@@ -126,7 +133,12 @@ impl Addresses {
         let places = (first..first + self.all.len().max(TRIES_MIN)).map(|n| n % self.all.len());
         let mut asking = FuturesUnordered::new();
         let mut last: Cause = "no address was asked".into();
+        let mut besides = Vec::new();
         for index in places {
+            if !asking.is_empty() {
+                let Ok(beside) = self.beside.try_acquire() else { break };
+                besides.push(beside);
+            }
             asking.push(async move { (index, self.ask_one(&self.all[index], question).await) });
             match tokio::time::timeout(question.patience, asking.next()).await {
                 Ok(Some((index, Ok(answer)))) => return Ok(self.answered(index, answer)),
