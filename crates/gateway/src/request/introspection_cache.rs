@@ -42,9 +42,6 @@ const QUARTERS_BEFORE_REFRESH: u32 = 3;
 /// Questions to the account service at once; more wait.
 const QUESTIONS_MAX: usize = 256;
 
-/// Questions that one request waits for, if revocations were missed each time.
-const ROUNDS_MAX: u32 = 3;
-
 /// Introspection with a memory.
 pub(crate) struct IntrospectionCache {
     introspection: Arc<dyn Introspection>,
@@ -212,13 +209,16 @@ impl IntrospectionCache {
         self.clock.monotonic() >= from && !entry.is_refreshed.swap(true, Ordering::Relaxed)
     }
 
-    /// Waits for the answer to a question that somebody has asked already, or asks.
+    /// Waits for the answer to a question that somebody has asked already, or asks. If revocations
+    /// were missed meanwhile, what was asked after this request came still counts for it; nothing
+    /// else does, so that it asks anew, once.
     async fn hear(
         self: &Arc<Self>,
         token: TokenDigest,
     ) -> Result<Option<Identity>, IntrospectionUnavailable> {
         let broke_off = || IntrospectionUnavailable("the question broke off".into());
-        for _ in 0..ROUNDS_MAX {
+        let arrived = self.clock.monotonic();
+        loop {
             let (asked, mut answer) = self.join_or_ask(token);
             let heard = answer.wait_for(Option::is_some).await.map_err(|_| broke_off())?.clone();
             let answer = heard.ok_or_else(broke_off)?;
@@ -226,12 +226,12 @@ impl IntrospectionCache {
                 Some(identity) => match self.revoked_since(token, asked) {
                     Since::No => return Ok(Some(identity)),
                     Since::Yes => return Ok(None),
+                    Since::Unknown if asked.at >= arrived => return Ok(Some(identity)),
                     Since::Unknown => {}
                 },
                 None => return Ok(None),
             }
         }
-        Err(IntrospectionUnavailable("revocations were missed again and again".into()))
     }
 
     /// The answer that is on its way, or will be, and when it was asked for. Whoever comes after a

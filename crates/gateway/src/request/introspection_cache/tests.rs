@@ -356,12 +356,19 @@ async fn a_yes_that_races_with_its_revocation_is_not_kept() {
 
 #[tokio::test]
 async fn a_yes_that_races_with_missed_revocations_is_not_kept() {
-    let (tokens, cache, _) = start(0, &Config::default());
+    let (tokens, cache, clock) = start(0, &Config::default());
     let asking = ask_half(&tokens, &cache).await;
+    clock.advance(Duration::from_micros(1));
+    let mut joined = Box::pin(cache.identify(token()));
+    assert!(poll_once(joined.as_mut()).await.is_pending());
     tokens.valid.lock().unwrap().clear();
     cache.forget_everything();
-    tokens.permits.add_permits(2);
-    assert_eq!(asking.await.unwrap(), None, "it is asked anew");
+    tokens.permits.add_permits(1);
+    // What was asked for this request counts for it, and for nobody who came later.
+    assert_eq!(asking.await.unwrap(), Some(identity()));
+    assert_eq!(cache.recall(token()), None);
+    tokens.permits.add_permits(1);
+    assert_eq!(joined.await.unwrap(), None);
     assert_eq!(tokens.asked(), 2);
 }
 
