@@ -38,8 +38,8 @@ impl Account {
         let keys = config.identity.keys()?;
         let redis_url = edge::redis_url(config)?;
         let has_redis = redis_url.is_some();
-        let listener = Listener::bind(config.account.listen).await?;
-        let operations = operations::bind(config).await?;
+        let listener = Listener::bind(config.account.listen)?;
+        let operations = operations::bind(config)?;
         let Opened { store, file } = open_account(&config.account.database()).await?;
         let mut metrics = Metrics::new();
         let registry = &mut metrics.registry;

@@ -31,21 +31,21 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Starts it; when it returns, clients are answered.
-    pub async fn start(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+    /// Starts it, inside a tokio runtime; when it returns, clients are answered.
+    pub fn start(config: &Config, clock: &Clock) -> anyhow::Result<Self> {
         let accounts = config.upstreams.account()?;
         let moneys = config.upstreams.money()?;
         let keys = config.identity.keys()?;
         let redis_url = edge::redis_url(config)?;
         let has_redis = redis_url.is_some();
-        let listener = Listener::bind(config.listen).await?;
-        let operations = operations::bind(config).await?;
+        let listener = Listener::bind(config.listen)?;
+        let operations = operations::bind(config)?;
         let signer = Signer::new(keys.clone(), Party::Gateway, clock.clone());
         let settings = config.gateway();
         let mut observed = operations::Metrics::new();
         let registry = &mut observed.registry;
         let shared = Shared {
-            redis: redis_url.as_ref().map(|url| edge::redis(url, &clock)),
+            redis: redis_url.as_ref().map(|url| edge::redis(url, clock)),
             http: observed.http.clone(),
             ..Shared::default()
         };
@@ -55,8 +55,7 @@ impl Edge {
             redis.metrics().register(registry);
         }
         let metrics = shared.metrics.clone();
-        let pools =
-            Pools { config: &settings.pool, signer: signer.clone(), clock: &clock, metrics };
+        let pools = Pools { config: &settings.pool, signer: signer.clone(), clock, metrics };
         let account_pool = pools.start("account", Party::Account, accounts, &[])?;
         let money_pool = pools.start("money", Party::Money, moneys, &KEYED_PATHS)?;
         let subscriber = match &redis_url {

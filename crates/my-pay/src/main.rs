@@ -185,7 +185,7 @@ async fn money(flags: &MoneyFlags) -> anyhow::Result<ExitCode> {
 async fn gateway(flags: &GatewayFlags) -> anyhow::Result<ExitCode> {
     let config = Config::load(flags)?;
     let Prepared { signals, exporter } = prepare(&config, "my-pay-gateway")?;
-    let gateway = Edge::start(&config, Clock::system()).await?;
+    let gateway = Edge::start(&config, &Clock::system())?;
     signals.wait().await;
     let stopped = gateway.shut_down().await;
     end(exporter).await;

@@ -50,8 +50,8 @@ impl Money {
         let accounts = config.upstreams.account()?;
         let signer = Signer::new(keys.clone(), Party::Money, clock.clone());
         let feed = Arc::new(AccountClient::new(accounts, signer, None, clock.clone())?);
-        let listener = Listener::bind(config.money.listen).await?;
-        let operations = operations::bind(config).await?;
+        let listener = Listener::bind(config.money.listen)?;
+        let operations = operations::bind(config)?;
         let Opened { store, file } = open_money(&config.money).await?;
         let mut metrics = Metrics::new();
         let registry = &mut metrics.registry;

@@ -24,9 +24,9 @@ pub(crate) struct Metrics {
 }
 
 /// Takes the operations port, if there is to be one.
-pub(crate) async fn bind(config: &Config) -> anyhow::Result<Option<Listener>> {
+pub(crate) fn bind(config: &Config) -> anyhow::Result<Option<Listener>> {
     match config.server.operations_listen {
-        Some(address) => Listener::bind(address).await.map(Some),
+        Some(address) => Listener::bind(address).map(Some),
         None => Ok(None),
     }
 }

@@ -1,6 +1,6 @@
 //! The listener of a command, from the start to the end of its process.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::{convert::Infallible, io, net::SocketAddr};
 
 use anyhow::Context;
 use axum::{body::Body, extract::Request, response::Response};
@@ -8,8 +8,15 @@ use service::{
     http::server::{self, Limits, ListenerMetrics},
     shutdown::{self, Trigger},
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinHandle,
+};
 use tower::Service;
+
+/// Connections that may wait to be accepted, as far as the system allows so many: clients may come
+/// all at once, such as after a restart.
+const BACKLOG: u32 = 4_096;
 
 /// A listener that does not accept yet.
 pub(crate) struct Listener {
@@ -28,10 +35,8 @@ pub(crate) struct Server {
 
 impl Listener {
     /// Takes the port, before anything else is touched: an occupied one must leave no traces.
-    pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}"))?;
+    pub(crate) fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        let listener = listen(address).with_context(|| format!("cannot listen on {address}"))?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
     }
@@ -47,6 +52,14 @@ impl Listener {
         let task = tokio::spawn(server::serve(self.listener, service, limits, metrics, stopping));
         Server { address: self.address, task, stop }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart takes the port again while connections of before linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl Server {

@@ -46,8 +46,8 @@ impl Up {
         further_routes: Vec<Route>,
     ) -> anyhow::Result<Self> {
         refuse_other_databases(config)?;
-        let listener = Listener::bind(config.listen).await?;
-        let operations = operations::bind(config).await?;
+        let listener = Listener::bind(config.listen)?;
+        let operations = operations::bind(config)?;
         let data_dir = DataDir::take(&config.data_dir)?;
         let (stop_working, working) = shutdown::channel();
 
