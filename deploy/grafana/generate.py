@@ -5,10 +5,10 @@ whether everything that an alert watches can be seen on one of them."""
 import argparse
 import json
 import pathlib
-import re
 import sys
 
 from panels import DASHBOARDS
+from queries import metrics_of
 
 FOLDER = pathlib.Path(__file__).parent / "dashboards"
 RULES = pathlib.Path(__file__).parent.parent / "prometheus/rules"
@@ -131,30 +131,22 @@ def dashboard(spec):
     }
 
 
-def metrics_of(text):
-    """Metrics that an expression names."""
-    return set(re.findall(r"(?<![\w:])(?:mypay|mysql|node|process|redis)_\w+", text))
-
-
 def unseen():
     """Metrics that an alert watches, by itself or through a recording rule, and no panel shows."""
     recorded = {}
-    for rule in re.split(r"- record: ", (RULES / "recording.yml").read_text())[1:]:
-        name, _, expression = rule.partition("\n")
-        recorded[name.strip()] = expression
-    watched, shown = set(), set()
-    for line in (RULES / "alerts.yml").read_text().splitlines():
-        if line.strip().startswith("expr:"):
-            watched |= metrics_of(line)
-            for name in re.findall(r"\b(?:job|instance):\w+:\w+", line):
-                watched |= metrics_of(recorded[name])
-    for spec in DASHBOARDS:
-        for _, row in spec["rows"]:
-            for _, _, _, queries, _ in row:
-                for query, _ in queries:
-                    shown |= metrics_of(query)
-                    for name in re.findall(r"\b(?:job|instance):\w+:\w+", query):
-                        shown |= metrics_of(recorded[name])
+    for rule in (RULES / "recording.yml").read_text().split("- record: ")[1:]:
+        name, *lines = [line.strip() for line in rule.splitlines()]
+        lines = [line.removeprefix("expr:").removesuffix(">-") for line in lines if not line.startswith("#")]
+        recorded[name] = " ".join(lines)
+
+    def named(expressions):
+        names = {name for expression in expressions for name in metrics_of(expression)}
+        return names - recorded.keys() | {metric for name in names & recorded.keys() for metric in metrics_of(recorded[name])}
+
+    alerts = [line.strip() for line in (RULES / "alerts.yml").read_text().splitlines()]
+    watched = named(line.removeprefix("expr:").strip(" '") for line in alerts if line.startswith("expr:"))
+    rows = (row for spec in DASHBOARDS for _, row in spec["rows"])
+    shown = named(query for row in rows for panel_spec in row for query, _ in panel_spec[3])
     return sorted(watched - shown)
 
 
