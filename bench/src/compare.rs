@@ -19,7 +19,7 @@ use service::{
     BoxFuture,
     clock::Clock,
     contract::account_feed::{AccountChange, AccountFeed, FeedUnavailable},
-    shutdown,
+    fatal, shutdown,
 };
 use tokio::task::JoinSet;
 
@@ -130,6 +130,7 @@ impl Bench {
             clock: Clock::system(),
             feed: Arc::new(Silence),
             locks: None,
+            fatal: fatal::channel().0,
             conservation_interval: Duration::from_secs(10),
         };
         let service = MoneyService::start(&store, EngineConfig::default(), dependencies, shutdown)?;

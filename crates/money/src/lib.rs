@@ -18,6 +18,7 @@ use service::{
     BoxFuture,
     clock::Clock,
     contract::account_feed::AccountFeed,
+    fatal::Reporter,
     http::health::{Check, Readiness},
     shutdown::Shutdown,
     store::sqlite,
@@ -54,6 +55,8 @@ pub struct Dependencies {
     pub feed: Arc<dyn AccountFeed>,
     /// Locks that the instances of the service share, if there are several.
     pub locks: Option<Arc<dyn WalletLocks>>,
+    /// Where it is reported that the disk refused what was answered for.
+    pub fatal: Reporter,
     /// How often it is checked that money is conserved, at most.
     pub conservation_interval: Duration,
 }
@@ -91,10 +94,11 @@ impl MoneyService {
         dependencies: Dependencies,
         shutdown: Shutdown,
     ) -> Result<Self, StartError> {
-        let Dependencies { clock, feed, locks, conservation_interval } = dependencies;
+        let Dependencies { clock, feed, locks, fatal, conservation_interval } = dependencies;
         let metrics = Metrics::default();
         let engine_metrics = metrics.engine.clone();
-        let parts = EngineParts { config, locks, clock: clock.clone(), metrics: engine_metrics };
+        let parts =
+            EngineParts { config, locks, clock: clock.clone(), metrics: engine_metrics, fatal };
         let (engine, threads, reads): (_, _, Arc<dyn Reads>) = match database {
             Database::Sqlite(store) => {
                 let (engine, threads) = Engine::start(vec![store.lane()?], &parts, &shutdown)?;

@@ -8,6 +8,7 @@ use service::{
     contract::{
         identity::Party, internal, introspection::Introspection as _, revocations::Publisher,
     },
+    fatal::{self, Failure, Reporter},
     http::health::Readiness,
     metrics::Measured,
 };
@@ -28,6 +29,9 @@ pub struct Account {
     _operations: Option<Server>,
     /// Tells gateways what was revoked, if there is Redis.
     publisher: Option<Publisher>,
+    service: AccountService,
+    reporter: Reporter,
+    failure: Failure,
     // Held to the end: nobody else may open the file before.
     _file: Option<DatabaseFile>,
 }
@@ -40,6 +44,7 @@ impl Account {
         let has_redis = redis_url.is_some();
         let listener = Listener::bind(config.account.listen)?;
         let operations = operations::bind(config)?;
+        let (reporter, failure) = fatal::channel();
         let Opened { store, file } = open_account(&config.account.database()).await?;
         let mut metrics = Metrics::new();
         let registry = &mut metrics.registry;
@@ -68,15 +73,35 @@ impl Account {
         );
         let operations = metrics.serve(operations, config);
         edge::announce("account service", server.address, has_redis);
-        Ok(Self { server, _operations: operations, publisher, _file: file })
+        Ok(Self {
+            server,
+            _operations: operations,
+            publisher,
+            service: account,
+            reporter,
+            failure,
+            _file: file,
+        })
     }
 
-    /// Lets gateways notice, stops accepting, and finishes what is in flight.
+    /// Waits until the service fails in such a way that the process must end, and returns the
+    /// reason.
+    pub async fn failed(&mut self) -> String {
+        self.failure.wait().await
+    }
+
+    /// Lets gateways notice, stops accepting, and finishes what is in flight. After a failure the
+    /// database is left as it is: to close it would change a file that is not trusted.
     pub async fn shut_down(self) -> anyhow::Result<()> {
         tracing::info!("the account service is stopping");
         self.server.stop().await?;
         if let Some(publisher) = self.publisher {
             publisher.stop().await;
+        }
+        if self.reporter.is_reported() {
+            std::mem::forget(self.service);
+            tracing::info!("the account service has stopped, its database was not closed");
+            return Ok(());
         }
         tracing::info!("the account service has stopped");
         Ok(())

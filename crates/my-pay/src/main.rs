@@ -152,34 +152,34 @@ async fn up(args: UpArgs) -> anyhow::Result<ExitCode> {
         demo::check_address(config.listen)?;
     }
     let Prepared { signals, exporter } = prepare(&config, "my-pay")?;
-    let up = Up::start(&config, Clock::system()).await?;
+    let mut up = Up::start(&config, Clock::system()).await?;
     if args.demo {
         print(&demo::prepare(&up, &Clock::system()).await?);
     }
-    signals.wait().await;
+    let code = end_of_work(signals, up.failed()).await;
     let stopped = up.shut_down().await;
     end(exporter).await;
-    stopped.map(|()| ExitCode::SUCCESS)
+    stopped.map(|()| code)
 }
 
 async fn account(flags: &AccountFlags) -> anyhow::Result<ExitCode> {
     let config = Config::load(flags)?;
     let Prepared { signals, exporter } = prepare(&config, "my-pay-account")?;
-    let account = Account::start(&config, Clock::system()).await?;
-    signals.wait().await;
+    let mut account = Account::start(&config, Clock::system()).await?;
+    let code = end_of_work(signals, account.failed()).await;
     let stopped = account.shut_down().await;
     end(exporter).await;
-    stopped.map(|()| ExitCode::SUCCESS)
+    stopped.map(|()| code)
 }
 
 async fn money(flags: &MoneyFlags) -> anyhow::Result<ExitCode> {
     let config = Config::load(flags)?;
     let Prepared { signals, exporter } = prepare(&config, "my-pay-money")?;
-    let money = Money::start(&config, Clock::system()).await?;
-    signals.wait().await;
+    let mut money = Money::start(&config, Clock::system()).await?;
+    let code = end_of_work(signals, money.failed()).await;
     let stopped = money.shut_down().await;
     end(exporter).await;
-    stopped.map(|()| ExitCode::SUCCESS)
+    stopped.map(|()| code)
 }
 
 async fn gateway(flags: &GatewayFlags) -> anyhow::Result<ExitCode> {
@@ -208,6 +208,16 @@ fn prepare(config: &Config, name: &'static str) -> anyhow::Result<Prepared> {
     let exporter = exporter.map_err(anyhow::Error::msg).context("tracing cannot be started")?;
     warn_of_few_files(config);
     Ok(Prepared { signals: Signals::listen()?, exporter })
+}
+
+/// Waits until the process is told to end, or must end because it failed. Returns its exit code: a
+/// supervisor starts a process that failed again.
+async fn end_of_work(signals: Signals, failed: impl Future<Output = String>) -> ExitCode {
+    let Some(reason) = signals.wait_or(failed).await else {
+        return ExitCode::SUCCESS;
+    };
+    tracing::error!(reason, "the process ends because it cannot keep its promises");
+    ExitCode::FAILURE
 }
 
 /// Sends the last traces.

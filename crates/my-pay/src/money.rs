@@ -13,6 +13,7 @@ use service::{
         identity::{Party, Signer},
         internal::AccountClient,
     },
+    fatal::{self, Failure, Reporter},
     metrics::Measured,
     shutdown::{self, Trigger},
 };
@@ -37,6 +38,8 @@ pub struct Money {
     _operations: Option<Server>,
     service: MoneyService,
     stop_working: Trigger,
+    reporter: Reporter,
+    failure: Failure,
     // Held to the end: nobody else may open the file before.
     _file: Option<DatabaseFile>,
 }
@@ -68,10 +71,12 @@ impl Money {
             locks = Some(Arc::new(taken));
         }
         let (stop_working, working) = shutdown::channel();
+        let (reporter, failure) = fatal::channel();
         let dependencies = Dependencies {
             clock: clock.clone(),
             feed,
             locks,
+            fatal: reporter.clone(),
             conservation_interval: config.money.conservation_interval(),
         };
         let money = MoneyService::start(&store, config.money.engine(), dependencies, working)?;
@@ -90,13 +95,33 @@ impl Money {
         );
         let operations = metrics.serve(operations, config);
         edge::announce("money service", server.address, has_redis);
-        Ok(Self { server, _operations: operations, service: money, stop_working, _file: file })
+        Ok(Self {
+            server,
+            _operations: operations,
+            service: money,
+            stop_working,
+            reporter,
+            failure,
+            _file: file,
+        })
+    }
+
+    /// Waits until the service fails in such a way that the process must end, and returns the
+    /// reason.
+    pub async fn failed(&mut self) -> String {
+        self.failure.wait().await
     }
 
     /// Lets gateways notice, stops accepting, finishes what is in flight, and closes the database.
+    /// After a failure it is left as it is: to close it would change a file that is not trusted.
     pub async fn shut_down(self) -> anyhow::Result<()> {
         tracing::info!("the money service is stopping");
         self.server.stop().await?;
+        if self.reporter.is_reported() {
+            std::mem::forget(self.service);
+            tracing::info!("the money service has stopped, its database was not closed");
+            return Ok(());
+        }
         // The engine goes on until the last request is answered.
         self.stop_working.shut_down();
         self.service.join().await;

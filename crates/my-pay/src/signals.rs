@@ -1,6 +1,8 @@
 //! The signals by which a process is told to end: SIGTERM, as service managers send it, and SIGINT,
 //! as Ctrl-C does.
 
+use std::future::pending;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Both, from when it was made.
@@ -19,12 +21,22 @@ impl Signals {
     }
 
     /// Waits for the first; a second one ends the process at once.
-    pub async fn wait(mut self) {
-        self.next().await;
+    pub async fn wait(self) {
+        self.wait_or(pending::<()>()).await;
+    }
+
+    /// Waits for the first signal or for `failure`, and returns the failure if that was it. A
+    /// further signal ends the process at once.
+    pub async fn wait_or<T>(mut self, failure: impl Future<Output = T>) -> Option<T> {
+        let failed = tokio::select! {
+            () = self.next() => None,
+            failed = failure => Some(failed),
+        };
         tokio::spawn(async move {
             self.next().await;
             exit_at_once();
         });
+        failed
     }
 
     async fn next(&mut self) {

@@ -9,6 +9,7 @@ use money::{Dependencies, MoneyService, store::Database};
 use service::{
     clock::Clock,
     contract::account_feed::AccountFeed,
+    fatal::{self, Failure, Reporter},
     shutdown::{self, Trigger},
     trace,
 };
@@ -29,6 +30,8 @@ pub struct Up {
     account: AccountService,
     money: MoneyService,
     stop_working: Trigger,
+    reporter: Reporter,
+    failure: Failure,
     // Held to the end: the databases are closed before another process may take the folder.
     _data_dir: DataDir,
 }
@@ -50,6 +53,7 @@ impl Up {
         let operations = operations::bind(config)?;
         let data_dir = DataDir::take(&config.data_dir)?;
         let (stop_working, working) = shutdown::channel();
+        let (reporter, failure) = fatal::channel();
 
         let accounts = account::SqliteStore::open(&data_dir.account_database())
             .context("the account database cannot be opened")?;
@@ -64,6 +68,7 @@ impl Up {
             clock: clock.clone(),
             feed,
             locks: None,
+            fatal: reporter.clone(),
             conservation_interval: config.money.conservation_interval(),
         };
         let money = MoneyService::start(&wallets, config.money.engine(), dependencies, working)?;
@@ -101,6 +106,8 @@ impl Up {
             account,
             money,
             stop_working,
+            reporter,
+            failure,
             _data_dir: data_dir,
         })
     }
@@ -120,10 +127,21 @@ impl Up {
         &self.money
     }
 
+    /// Waits until a part fails in such a way that the process must end, and returns the reason.
+    pub async fn failed(&mut self) -> String {
+        self.failure.wait().await
+    }
+
     /// Stops accepting, finishes what is in flight within its bound, and closes the databases.
+    /// After a failure they are left as they are: to close one would change doubtful files.
     pub async fn shut_down(self) -> anyhow::Result<()> {
         tracing::info!("my-pay is stopping");
         self.server.stop().await?;
+        if self.reporter.is_reported() {
+            std::mem::forget((self.account, self.money));
+            tracing::info!("my-pay has stopped, its databases were not closed");
+            return Ok(());
+        }
         // The engine goes on until the last request is answered.
         self.stop_working.shut_down();
         self.money.join().await;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use service::{http::problem::chain, trace::Span};
+use service::{fatal::Reporter, http::problem::chain, trace::Span};
 use tokio::{runtime::Handle, sync::mpsc, time::Instant};
 
 use super::{
@@ -32,11 +32,35 @@ pub(super) struct Committed {
     pub(super) span: Span,
 }
 
+/// Where commits become durable.
+pub(super) struct Disk<F> {
+    pub(super) flusher: F,
+    pub(super) durability: Arc<Durability>,
+    pub(super) fatal: Reporter,
+}
+
+impl<F: Flush> Disk<F> {
+    /// Makes everything up to this commit durable, or ends the service.
+    fn flush(&mut self, commit: u64) {
+        if self.durability.is_failed() {
+            return;
+        }
+        if let Err(error) = self.flusher.flush() {
+            self.durability.fail();
+            self.fatal.report(format!(
+                "the disk refused to make money durable; no more is moved or told: {}",
+                chain(&error)
+            ));
+        } else {
+            self.durability.reach(commit);
+        }
+    }
+}
+
 /// Flushes and answers until the lane is gone.
 pub(super) fn acknowledge<F: Flush>(
-    mut flusher: F,
+    mut disk: Disk<F>,
     mut committed: mpsc::Receiver<Committed>,
-    durability: &Arc<Durability>,
     runtime: &Handle,
     metrics: &Arc<EngineMetrics>,
 ) {
@@ -45,22 +69,16 @@ pub(super) fn acknowledge<F: Flush>(
         while let Ok(next) = committed.try_recv() {
             group.push(next);
         }
+        let newest = group.last().map_or(0, |batch| batch.commit);
         let started = Instant::now();
-        if let Err(error) = flusher.flush() {
-            tracing::error!(error = %chain(&error), "the disk refused; no more money is moved");
-            durability.fail();
-        }
+        disk.flush(newest);
         let took = started.elapsed();
         metrics.observe_stage(Stage::Flush, took);
         for batch in &group {
             batch.span.record(Stage::Flush.as_str(), took);
         }
-        let newest = group.last().map_or(0, |batch| batch.commit);
-        if !durability.is_failed() {
-            durability.reach(newest);
-        }
         // From inside the runtime, because waking each waiter from outside costs a system call.
-        let failed = durability.is_failed();
+        let failed = disk.durability.is_failed();
         let metrics = Arc::clone(metrics);
         runtime.spawn(async move {
             for batch in group {

@@ -19,8 +19,8 @@ use std::{panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
 use ledger::{AccountId, Command, Currency, OpeningRejection, Wallet};
 use prometheus_client::registry::Registry;
 use service::{
-    clock::Clock, contract::account_feed::AccountChange, metrics::register_observed,
-    shutdown::Shutdown,
+    clock::Clock, contract::account_feed::AccountChange, fatal::Reporter,
+    metrics::register_observed, shutdown::Shutdown,
 };
 use tokio::{
     runtime::{Handle, Runtime},
@@ -30,7 +30,7 @@ use tokio::{
 pub(crate) use self::durability::Durability;
 pub use self::job::{Answer, EngineError};
 use self::{
-    acknowledge::{COMMITTED_MAX, acknowledge},
+    acknowledge::{COMMITTED_MAX, Disk, acknowledge},
     directory::Directory,
     footprint::keys,
     job::Job,
@@ -90,6 +90,8 @@ pub struct EngineParts {
     pub clock: Clock,
     /// What it counts.
     pub(crate) metrics: Arc<EngineMetrics>,
+    /// Where it is reported that the disk refused a flush.
+    pub fatal: Reporter,
 }
 
 /// A lane that panics starts anew, but not in a tight circle.
@@ -130,10 +132,11 @@ impl Engine {
                 .name("money-lane".to_owned())
                 .spawn(move || run_lane(&runtime, lane, &shutdown))?;
             let (shared, runtime) = (Arc::clone(&durability), Handle::current());
-            let metrics = Arc::clone(&parts.metrics);
+            let (metrics, fatal) = (Arc::clone(&parts.metrics), parts.fatal.clone());
+            let disk = Disk { flusher, durability: shared, fatal };
             let acknowledger = thread::Builder::new()
                 .name("money-flush".to_owned())
-                .spawn(move || acknowledge(flusher, to_acknowledge, &shared, &runtime, &metrics))?;
+                .spawn(move || acknowledge(disk, to_acknowledge, &runtime, &metrics))?;
             threads.push(LaneThreads { lane, acknowledger });
             durabilities.push(durability);
         }

@@ -9,7 +9,11 @@ use std::sync::{
 };
 
 use ledger::{AccountId, Amount, Command, Currency, IdempotencyKey, Movement, Wallet};
-use service::{clock::Clock, shutdown};
+use service::{
+    clock::Clock,
+    fatal::{self, Failure},
+    shutdown,
+};
 
 use super::{
     Answer, Directory, Engine, EngineConfig, EngineError, EngineParts, EngineThreads, Queue,
@@ -112,6 +116,7 @@ struct World {
     engine: Engine,
     threads: EngineThreads,
     trigger: shutdown::Trigger,
+    failure: Failure,
     faults: Arc<Faults>,
     folder: tempfile::TempDir,
 }
@@ -124,9 +129,10 @@ impl World {
         let lane = Faulty { lane: store.lane().unwrap(), faults: Arc::clone(&faults) };
         let (trigger, shutdown) = shutdown::channel();
         let (clock, metrics) = (Clock::system(), Arc::<EngineMetrics>::default());
-        let parts = EngineParts { config, locks: None, clock, metrics };
+        let (fatal, failure) = fatal::channel();
+        let parts = EngineParts { config, locks: None, clock, metrics, fatal };
         let (engine, threads) = Engine::start(vec![lane], &parts, &shutdown).unwrap();
-        Self { engine, threads, trigger, faults, folder }
+        Self { engine, threads, trigger, failure, faults, folder }
     }
 
     async fn open(&self, account: i64) -> Wallet {
@@ -269,7 +275,7 @@ async fn shutdown_answers_what_is_queued_and_refuses_the_rest() {
 
 #[tokio::test]
 async fn a_disk_that_refuses_ends_all_writing_and_reading() {
-    let world = World::new(EngineConfig::default());
+    let mut world = World::new(EngineConfig::default());
     let wallet = world.open(10_001).await;
     world.faults.flush_fails.store(true, Ordering::SeqCst);
     let unknown = world.engine.move_money(deposit(&wallet, "a")).await;
@@ -281,6 +287,8 @@ async fn a_disk_that_refuses_ends_all_writing_and_reading() {
     );
     let refused = world.engine.move_money(deposit(&wallet, "b")).await;
     assert_eq!(refused, Err(EngineError::Unavailable));
+    let reason = world.failure.wait().await;
+    assert!(reason.contains("the disk refused to make money durable"), "{reason}");
     // What a new start finds is what the disk has.
     world.end(1).await;
 }

@@ -8,7 +8,7 @@ use mysql_async::prelude::Queryable;
 use service::{
     clock::{Clock, Timestamp},
     contract::account_feed::{AccountChange, Standing},
-    shutdown,
+    fatal, shutdown,
     store::mysql::Database,
 };
 use testing::MariaDb;
@@ -67,7 +67,13 @@ impl Instance {
         let (trigger, shutdown) = shutdown::channel();
         let store = MySqlStore::new(database.clone(), lanes);
         let (clock, metrics) = (Clock::system(), Arc::<EngineMetrics>::default());
-        let parts = EngineParts { config: EngineConfig::default(), locks: None, clock, metrics };
+        let parts = EngineParts {
+            config: EngineConfig::default(),
+            locks: None,
+            clock,
+            metrics,
+            fatal: fatal::channel().0,
+        };
         let (engine, threads) = Engine::start(store.lanes(), &parts, &shutdown).unwrap();
         Self { engine, threads, trigger }
     }
@@ -264,6 +270,7 @@ async fn locks_that_others_hold_put_off_their_wallets_and_nothing_else() {
         locks: Some(locks.clone()),
         clock: Clock::system(),
         metrics: Arc::default(),
+        fatal: fatal::channel().0,
     };
     let store = MySqlStore::new(world.database.clone(), 2);
     let (engine, threads) = Engine::start(store.lanes(), &parts, &shutdown).unwrap();
