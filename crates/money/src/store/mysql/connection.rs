@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mysql_async::{Conn, Row, prelude::Queryable};
-use service::store::mysql::{Database, Failure, failure};
+use service::store::mysql::{Database, Dedicated, Failure, failure};
 use tokio::time::Instant;
 
 use crate::store::{Reason, StoreError};
@@ -28,7 +28,7 @@ pub(super) struct Connection {
 
 #[derive(Debug)]
 struct Open {
-    conn: Conn,
+    conn: Dedicated,
     used_at: Instant,
     /// Whether something may have been done since the last commit.
     is_dirty: bool,
@@ -115,7 +115,7 @@ impl Connection {
         result.map_err(store_error)
     }
 
-    async fn connect(&self) -> Result<Conn, StoreError> {
+    async fn connect(&self) -> Result<Dedicated, StoreError> {
         let connected = async {
             let mut conn = self.database.dedicated(IDLE_MAX).await?;
             conn.query_drop("SET autocommit = 0").await?;

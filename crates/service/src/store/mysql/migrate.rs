@@ -5,7 +5,10 @@ use std::{cmp::Ordering, time::Duration};
 
 use mysql_async::{Conn, ServerError, prelude::Queryable as _};
 
-use super::{Error, Migrations};
+use super::{
+    Error, Migrations,
+    wait::{Report, reported},
+};
 
 /// How long migrating may take. On large tables a statement takes its time.
 pub(super) const TIMEOUT: Duration = Duration::from_hours(1);
@@ -15,7 +18,7 @@ const LOCK_SECONDS: u64 = 60;
 
 /// Held while migrating. Freed by the server when the connection ends, however that happens. Locks
 /// are the whole server's, and so is their length of 64.
-const LOCK: &str = "CONCAT('my-pay-migrate-', LEFT(SHA2(DATABASE(), 256), 40))";
+pub(super) const LOCK: &str = "CONCAT('my-pay-migrate-', LEFT(SHA2(DATABASE(), 256), 40))";
 
 /// `version` counts from 1.
 pub(super) const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -31,30 +34,48 @@ const NO_SUCH_TABLE: u16 = 1146;
 /// rule is there, or what is to be dropped is gone.
 const MADE_ALREADY: &[u16] = &[1050, 1051, 1060, 1061, 1091, 1826, 3822];
 
-pub(super) async fn migrate(conn: &mut Conn, migrations: Migrations) -> Result<(), Error> {
+/// What a step may wait for.
+const VERSIONS: &str = "the table schema_migrations, which another session may have locked \
+     (SHOW FULL PROCESSLIST on the server names the sessions)";
+const OTHER_INSTANCE: &str = "another instance that is migrating the schema";
+
+pub(super) async fn migrate(
+    conn: &mut Conn,
+    migrations: Migrations,
+    report: Report,
+) -> Result<(), Error> {
     // A schema that is up to date is left alone, so that this needs no rights to define anything.
-    if version(conn).await? == migrations.len() {
+    if reported(report, VERSIONS, version(conn)).await? == migrations.len() {
         return Ok(());
     }
     let lock = format!("SELECT GET_LOCK({LOCK}, {LOCK_SECONDS})");
-    if conn.query_first::<Option<i64>, _>(lock).await?.flatten() != Some(1) {
+    let lock = conn.query_first::<Option<i64>, _>(lock);
+    if reported(report, OTHER_INSTANCE, lock).await?.flatten() != Some(1) {
         return Err(Error::MigrationLocked);
     }
     // Whatever the server's default is: money needs transactions.
     conn.query_drop("SET SESSION default_storage_engine = InnoDB").await?;
-    conn.query_drop(CREATE).await?;
-    let found = version(conn).await?;
+    let found = reported(report, VERSIONS, async {
+        conn.query_drop(CREATE).await?;
+        version(conn).await
+    });
+    let found = found.await?;
     let Some(pending) = migrations.get(found..) else {
         return Err(Error::TooNew { found, known: migrations.len() });
     };
     for (version, migration) in (found + 1..).zip(pending) {
-        run(conn, version, migration).await?;
+        run(conn, version, migration, report).await?;
     }
     Ok(conn.query_drop(format!("SELECT RELEASE_LOCK({LOCK})")).await?)
 }
 
-pub(super) async fn check(conn: &mut Conn, migrations: Migrations) -> Result<(), Error> {
-    let (found, known) = (version(conn).await?, migrations.len());
+pub(super) async fn check(
+    conn: &mut Conn,
+    migrations: Migrations,
+    report: Report,
+) -> Result<(), Error> {
+    let found = reported(report, VERSIONS, version(conn)).await?;
+    let known = migrations.len();
     match found.cmp(&known) {
         Ordering::Less => Err(Error::TooOld { found, known }),
         Ordering::Equal => check_engine(conn).await,
@@ -95,24 +116,40 @@ struct Progress {
     done: i64,
 }
 
-async fn run(conn: &mut Conn, version: usize, migration: &str) -> Result<(), Error> {
-    let mut progress = load(conn, i64::try_from(version).expect("migrations are few")).await?;
+async fn run(
+    conn: &mut Conn,
+    version: usize,
+    migration: &str,
+    report: Report,
+) -> Result<(), Error> {
+    let version = i64::try_from(version).expect("migrations are few");
+    let mut progress = reported(report, VERSIONS, load(conn, version)).await?;
     for (number, statement) in (1_i64..).zip(statements(migration)) {
         if number <= progress.done {
             continue;
         }
+        let what = format!(
+            "statement {number} of migration {version}, which may wait for another session's lock \
+             (SHOW FULL PROCESSLIST on the server names the sessions)"
+        );
         if changes_rows(&statement) {
             progress = Progress { begun: number, done: number, ..progress };
-            conn.query_drop("START TRANSACTION").await?;
-            conn.query_drop(statement).await?;
-            save(conn, progress).await?;
-            conn.query_drop("COMMIT").await?;
+            reported(report, &what, change_rows(conn, progress, &statement)).await?;
         } else {
-            define(conn, &mut progress, number, &statement).await?;
+            reported(report, &what, define(conn, &mut progress, number, &statement)).await?;
         }
     }
     let sql = "UPDATE schema_migrations SET is_done = 1 WHERE version = ?";
-    Ok(conn.exec_drop(sql, (progress.version,)).await?)
+    let done = conn.exec_drop(sql, (progress.version,));
+    Ok(reported(report, VERSIONS, done).await?)
+}
+
+/// Runs a statement in the transaction that records it.
+async fn change_rows(conn: &mut Conn, progress: Progress, statement: &str) -> Result<(), Error> {
+    conn.query_drop("START TRANSACTION").await?;
+    conn.query_drop(statement).await?;
+    save(conn, progress).await?;
+    Ok(conn.query_drop("COMMIT").await?)
 }
 
 /// Runs a statement that commits by itself.

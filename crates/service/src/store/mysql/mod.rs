@@ -6,18 +6,23 @@ mod metrics;
 mod migrate;
 mod pool;
 mod url;
+mod wait;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use mysql_async::{Conn, Opts, OptsBuilder, prelude::Queryable as _};
+use mysql_async::{Opts, OptsBuilder, prelude::Queryable as _};
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 
-use self::pool::{CONNECT_TIMEOUT, Pool};
 pub use self::{
     failure::{Failure, failure},
-    pool::Connection,
+    pool::{Connection, Dedicated},
     url::UrlError,
+    wait::{Report, Waiting},
+};
+use self::{
+    pool::{CONNECT_TIMEOUT, Pool},
+    wait::reported,
 };
 
 /// The newest schema is the number of migrations. Each runs once, in order, and is never edited. It
@@ -81,14 +86,21 @@ pub struct Database(Arc<Inner>);
 struct Inner {
     opts: Opts,
     pool: Pool,
+    report: Report,
 }
 
 impl Database {
     /// Reads the URL; connects when it is needed. At most `connections_max` connections at once.
     pub fn new(url: &str, connections_max: usize) -> Result<Self, UrlError> {
+        Self::reporting(url, connections_max, wait::log)
+    }
+
+    /// The same, with another place than the log for what [`Database::migrate`] and
+    /// [`Database::check_schema`] wait for.
+    pub fn reporting(url: &str, connections_max: usize, report: Report) -> Result<Self, UrlError> {
         let opts = session(url::read(url)?, pool::IDLE_MAX);
         let pool = Pool::new(opts.clone(), connections_max);
-        Ok(Self(Arc::new(Inner { opts, pool })))
+        Ok(Self(Arc::new(Inner { opts, pool, report })))
     }
 
     /// Makes the pool's metrics readable, as those of this service.
@@ -103,28 +115,39 @@ impl Database {
 
     /// A connection outside the pool, for an owner that lives on a runtime of its own. The server
     /// ends it after `idle_timeout` without a word, and rolls back what was begun on it.
-    pub async fn dedicated(&self, idle_timeout: Duration) -> Result<Conn, Error> {
+    pub async fn dedicated(&self, idle_timeout: Duration) -> Result<Dedicated, Error> {
         let opts = session(OptsBuilder::from_opts(self.0.opts.clone()), idle_timeout);
-        self.0.pool.connect(opts).await
+        Ok(Dedicated::new(self.0.pool.connect(opts).await?))
     }
 
     /// Brings the schema up to date. Several instances may do this at once: one does the work, and
-    /// the others wait for it.
+    /// the others wait for it. What it waits for is reported after a second. Dropping the future
+    /// closes the connection, and the server frees what it had locked.
     pub async fn migrate(&self, migrations: Migrations) -> Result<(), Error> {
-        let mut conn = self.dedicated(migrate::TIMEOUT).await?;
-        let migrated = timeout(migrate::TIMEOUT, migrate::migrate(&mut conn, migrations)).await;
+        let report = self.0.report;
+        let connect = self.dedicated(migrate::TIMEOUT);
+        let mut conn = reported(report, &self.connecting(), connect).await?;
+        let migrating = migrate::migrate(&mut conn, migrations, report);
+        let migrated = timeout(migrate::TIMEOUT, migrating).await;
         // Whatever was begun ends with the connection, and what was locked is free after this.
-        let _ended = timeout(CONNECT_TIMEOUT, conn.disconnect()).await;
+        conn.end().await;
         migrated.map_err(|_| Error::TimedOut)?
     }
 
     /// Shows that the schema has the version that this program needs, without changing anything.
     pub async fn check_schema(&self, migrations: Migrations) -> Result<(), Error> {
-        let mut connection = self.connection().await?;
-        let checked = timeout(CONNECT_TIMEOUT, migrate::check(&mut connection, migrations)).await;
+        let report = self.0.report;
+        let mut connection = reported(report, &self.connecting(), self.connection()).await?;
+        let checking = migrate::check(&mut connection, migrations, report);
+        let checked = timeout(CONNECT_TIMEOUT, checking).await;
         let checked = checked.map_err(|_| Error::TimedOut)?;
         connection.release();
         checked
+    }
+
+    fn connecting(&self) -> String {
+        let opts = &self.0.opts;
+        format!("the server at {}:{} to take a connection", opts.ip_or_hostname(), opts.tcp_port())
     }
 
     /// Shows that the database answers.

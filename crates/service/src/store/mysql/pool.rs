@@ -156,7 +156,7 @@ impl Pool {
 
     fn broke(&self, conn: Conn) {
         self.idle().broken_at = Some(Instant::now());
-        end(conn);
+        cut(conn);
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
@@ -219,6 +219,49 @@ impl Drop for Connection {
     }
 }
 
+/// A connection outside the pool. Dropping it cuts it off: what was begun on it is rolled back, and
+/// what it had locked is free as soon as the server notices.
+#[derive(Debug)]
+pub struct Dedicated {
+    /// There until the end.
+    conn: Option<Conn>,
+}
+
+impl Dedicated {
+    pub(super) fn new(conn: Conn) -> Self {
+        Self { conn: Some(conn) }
+    }
+
+    /// Ends it, and returns when the server has freed what it had locked, or soon in any case.
+    pub async fn end(mut self) {
+        if let Some(conn) = self.conn.take() {
+            let _ended = timeout(CONNECT_TIMEOUT, conn.disconnect()).await;
+        }
+    }
+}
+
+impl Deref for Dedicated {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        self.conn.as_ref().expect("it is there until the end")
+    }
+}
+
+impl DerefMut for Dedicated {
+    fn deref_mut(&mut self) -> &mut Conn {
+        self.conn.as_mut().expect("it is there until the end")
+    }
+}
+
+impl Drop for Dedicated {
+    fn drop(&mut self) {
+        if let Some(conn) = self.conn.take() {
+            cut(conn);
+        }
+    }
+}
+
 async fn is_alive(conn: &mut Conn) -> bool {
     matches!(timeout(PING_TIMEOUT, conn.ping()).await, Ok(Ok(())))
 }
@@ -227,5 +270,19 @@ async fn is_alive(conn: &mut Conn) -> bool {
 fn end(conn: Conn) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(timeout(GOODBYE_TIMEOUT, conn.disconnect()));
+    }
+}
+
+/// Closes a connection's socket and says nothing, because a statement may be under way: a server
+/// that finds the end of the stream gives up waiting for a lock, and one that finds a goodbye to be
+/// read later goes on waiting. Inside a runtime the library would first wait for the statement's
+/// end, so the connection is dropped where there is none.
+fn cut(conn: Conn) {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        let dropped = std::thread::Builder::new().spawn(move || drop(conn));
+        if let Err(error) = dropped {
+            // The library ends the connection when its statement has ended.
+            tracing::warn!(%error, "a database connection could not be closed at once");
+        }
     }
 }

@@ -64,3 +64,12 @@ async fn an_idle_dedicated_connection_is_ended_and_rolled_back() {
     let error = stopped.query_drop("COMMIT").await.unwrap_err();
     assert_eq!(failure(&error), Failure::Disconnected, "{error}");
 }
+
+/// Asks again until the answer is yes. Generous: the machine may be busy.
+async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < deadline, "it was not so within a minute");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,6 +1,8 @@
 //! Migrations of several instances, and migrations that break off.
 
-use super::*;
+use std::sync::Mutex;
+
+use super::{super::Waiting, *};
 
 #[tokio::test]
 async fn migrations_run_once_however_many_instances_start() {
@@ -126,4 +128,59 @@ async fn tables_have_transactions_whatever_the_servers_default() {
         refusal,
         "the table a is kept by MyISAM, which has no transactions: InnoDB is needed"
     );
+}
+
+/// What was reported, by every test at once: a report is a plain function.
+static REPORTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn note(waiting: &Waiting<'_>) {
+    assert!(waiting.since >= Duration::from_secs(1), "{waiting:?}");
+    REPORTED.lock().unwrap().push(waiting.what.to_owned());
+}
+
+/// Starts a migration while another session holds a lock, waits for the report, and drops it.
+async fn break_off(server: &MariaDb, schema: &str, locked: &str, reported: &str) {
+    database(server, schema).migrate(FIRST).await.unwrap();
+    let other = Database::new(&server.url(schema), 1).unwrap();
+    let mut other = other.dedicated(Duration::from_mins(1)).await.unwrap();
+    other.query_drop(locked).await.unwrap();
+    let database = Database::reporting(&server.url(schema), 1, note).unwrap();
+    let migrating = tokio::spawn(async move { database.migrate(THIRD).await });
+    until(async || REPORTED.lock().unwrap().iter().any(|what| what.contains(reported))).await;
+    migrating.abort();
+    assert!(migrating.await.unwrap_err().is_cancelled());
+    // The other session still holds its lock, and the one that waited for it is gone.
+    let sessions =
+        format!("SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{schema}'");
+    until(async || server.execute(&sessions) == "1\n").await;
+    drop(other);
+    Database::new(&server.url(schema), 1).unwrap().migrate(THIRD).await.unwrap();
+}
+
+const THIRD: Migrations = &[FIRST[0], "ALTER TABLE a ADD COLUMN y BIGINT NOT NULL;"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_says_what_it_waits_for_and_leaves_nothing_locked_when_it_is_dropped() {
+    let server = MariaDb::start();
+    let lock = format!("SELECT GET_LOCK({}, 0)", super::super::migrate::LOCK);
+    for (schema, locked, reported) in [
+        ("versions", "LOCK TABLES schema_migrations WRITE", "schema_migrations"),
+        ("instance", lock.as_str(), "another instance that is migrating"),
+        ("statement", "LOCK TABLES a READ", "statement 1 of migration 2"),
+    ] {
+        break_off(&server, schema, locked, reported).await;
+    }
+}
+
+#[tokio::test]
+async fn a_start_says_that_no_connection_is_taken() {
+    let server = MariaDb::start();
+    server.create_database("frozen");
+    server.stop();
+    let database = Database::reporting(&server.url("frozen"), 1, note).unwrap();
+    let refusal = database.migrate(FIRST).await.unwrap_err();
+    assert!(matches!(refusal, Error::TimedOut), "{refusal}");
+    let expected = format!("the server at {} to take a connection", server.address());
+    assert!(REPORTED.lock().unwrap().contains(&expected));
+    server.resume();
 }
