@@ -43,7 +43,10 @@ pub(super) struct CreateMovement {
     /// How much, in minor units.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 3_000)]
     amount: i64,
-    /// What for.
+    /// What for, in any script. White space around it is removed. Refused are control characters
+    /// (`control_character`), characters that change the direction of text (`direction_control`),
+    /// noncharacters (`noncharacter`), joiners that join nothing (`stray_joiner`), and text of
+    /// which nothing is visible (`invisible`).
     #[schema(min_length = 1, max_length = 200, example = "top-up", nullable)]
     summary: Option<String>,
 }

@@ -39,7 +39,10 @@ pub(super) struct CreateTransfer {
     /// How much, in minor units.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 3_000)]
     amount: i64,
-    /// What for. Both sides see it.
+    /// What for, in any script. Both sides see it. White space around it is removed. Refused are
+    /// control characters (`control_character`), characters that change the direction of text
+    /// (`direction_control`), noncharacters (`noncharacter`), joiners that join nothing
+    /// (`stray_joiner`), and text of which nothing is visible (`invisible`).
     #[schema(min_length = 1, max_length = 200, example = "lunch", nullable)]
     summary: Option<String>,
 }

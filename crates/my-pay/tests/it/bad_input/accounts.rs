@@ -46,7 +46,7 @@ async fn every_field_of_an_account_has_its_rules() {
         {"name": "A\u0000", "email": "a\u0001@b.co", "password": "correct\nhorse"}
             400 invalid_request name:control_character email:control_character password:control_character
         {"name": "A\u202e", "email": "a@b.co", "password": "correct horse"}
-            400 invalid_request name:control_character
+            400 invalid_request name:direction_control
         {"name": "A\ud800", "email": "a@b.co", "password": "correct horse"}
             400 invalid_request name:invalid_text
         {"name": "A", "email": "a", "password": "correct horse"}

@@ -4,6 +4,7 @@
 mod accounts;
 mod money;
 mod parameters;
+mod shown;
 
 use expect_test::{Expect, expect};
 use hyper::Method;

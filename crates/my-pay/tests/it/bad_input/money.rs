@@ -120,7 +120,7 @@ async fn every_field_of_a_movement_has_its_rules() {
         {"amount": 1, "summary": "a\u0000b"}
             400 invalid_request summary:control_character
         {"amount": 1, "summary": "a\u202eb"}
-            400 invalid_request summary:control_character
+            400 invalid_request summary:direction_control
         {"amount": 1, "summary": "\udc00"}
             400 invalid_request summary:invalid_text
         {"amount": 1, "walletId": 0}

@@ -1,9 +1,9 @@
 //! Rules for text.
 
-use super::split::Fault;
+use super::{shown, split::Fault};
 
-/// How long a text may be, in Unicode scalar values, after trimming. Control characters are
-/// refused: they break logs, statements and terminals, and no name or summary needs them.
+/// How long a text may be, in Unicode scalar values, after trimming. Text for people satisfies
+/// [`shown::check`]; secrets and keys are kept as they are, but for control characters.
 #[derive(Debug, Clone, Copy)]
 pub struct TextRule {
     length_min: usize,
@@ -17,7 +17,7 @@ impl TextRule {
         Self { length_min, length_max, verbatim: false }
     }
 
-    /// The same, but nothing is trimmed: for passwords and tokens.
+    /// The same, but nothing is trimmed and no script is judged: for passwords, keys and tokens.
     #[must_use]
     pub const fn verbatim(mut self) -> Self {
         self.verbatim = true;
@@ -29,7 +29,9 @@ impl TextRule {
             trimmed if self.verbatim || trimmed.len() == text.len() => text,
             trimmed => trimmed.to_owned(),
         };
-        if text.chars().any(|c| c.is_control() || is_invisible_format(c)) {
+        if !self.verbatim {
+            shown::check(&text)?;
+        } else if text.chars().any(shown::is_control) {
             return Err(("control_character", "must not contain control characters".into()));
         }
         let length = text.chars().count();
@@ -43,10 +45,4 @@ impl TextRule {
         }
         Ok(text)
     }
-}
-
-/// Characters that reorder or hide the text around them, as a false payee name would (Unicode
-/// Technical Report 36, bidirectional spoofing), and the line separators.
-fn is_invisible_format(c: char) -> bool {
-    matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
