@@ -9,8 +9,9 @@ use service::{
 
 use crate::{
     AccountService, Error, Token, email,
-    store::{Account, Credentials, NewPair, Rotation, Session},
-    token::TokenKind,
+    metrics::UseBefore,
+    store::{Account, Credentials, NewPair, Repetition, Replacement, Rotation, Session},
+    token::{Salt, TokenKind},
     unbroken,
 };
 
@@ -55,7 +56,7 @@ impl AccountService {
     }
 
     async fn try_log_in(&self, login: Login) -> Result<Tokens, Error> {
-        let credentials = self.0.store.credentials(email::normalise(&login.email)).await?;
+        let credentials = self.credentials(&login.email).await?;
         let (account, stored) = match credentials {
             Some(Credentials { account, password_hash }) => (Some(account), Some(password_hash)),
             None => (None, None),
@@ -69,10 +70,24 @@ impl AccountService {
         }
     }
 
+    /// An account whose address became another one's keeps the spelling of before for itself.
+    async fn credentials(&self, email: &str) -> Result<Option<Credentials>, Error> {
+        let (now, before) = (email::normalise(email), email::as_before(email));
+        if before != now {
+            let found = self.0.store.credentials(before).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(self.0.store.credentials(now).await?)
+    }
+
     pub(crate) async fn start_session(&self, account_id: i64) -> Result<Tokens, Error> {
         let service = self.clone();
         unbroken(async move {
-            let minted = service.mint().await?;
+            let access = Token::generate(TokenKind::Access)?;
+            let refresh = Token::generate(TokenKind::Refresh)?;
+            let minted = service.mint(access, refresh).await?;
             let sessions_max = service.0.config.sessions_max;
             let started =
                 service.0.store.start_session(account_id, minted.pair, sessions_max).await?;
@@ -83,14 +98,14 @@ impl AccountService {
         .await
     }
 
-    /// Replaces both tokens. The old ones end; using the old refresh token again ends the session.
-    pub async fn refresh(&self, refresh_token: &str) -> Result<Tokens, Error> {
-        let digest = TokenDigest::of(refresh_token);
+    /// Replaces both tokens. The old ones end. Within the grace the old refresh token gives the
+    /// same new pair once more; using it later, or after the new one, ends the session.
+    pub async fn refresh(&self, refresh_token: String) -> Result<Tokens, Error> {
         let service = self.clone();
         unbroken(async move {
-            let mut was_reused = false;
-            let refreshed = service.try_refresh(digest, &mut was_reused).await;
-            service.0.metrics.count_refresh(&refreshed, was_reused);
+            let mut use_before = None;
+            let refreshed = service.try_refresh(&refresh_token, &mut use_before).await;
+            service.0.metrics.count_refresh(&refreshed, use_before);
             refreshed
         })
         .await
@@ -98,11 +113,27 @@ impl AccountService {
 
     async fn try_refresh(
         &self,
-        digest: TokenDigest,
-        was_reused: &mut bool,
+        refresh_token: &str,
+        use_before: &mut Option<UseBefore>,
     ) -> Result<Tokens, Error> {
-        let minted = self.mint().await?;
-        match self.0.store.rotate(digest, minted.pair).await? {
+        let salt = Salt::generate()?;
+        let succeeding = |salt, kind| Token::succeeding(refresh_token, salt, kind);
+        let minted = self
+            .mint(succeeding(salt, TokenKind::Access), succeeding(salt, TokenKind::Refresh))
+            .await?;
+        let grace = self.0.config.refresh_grace;
+        let next = Replacement { pair: minted.pair, salt, grace };
+        match self.0.store.rotate(TokenDigest::of(refresh_token), next).await? {
+            Rotation::Repeated(Repetition { account, salt, expired_at, refresh_expired_at }) => {
+                *use_before = Some(UseBefore::Repeated);
+                Ok(Tokens {
+                    access: succeeding(salt, TokenKind::Access),
+                    expired_at,
+                    refresh: succeeding(salt, TokenKind::Refresh),
+                    refresh_expired_at,
+                    account,
+                })
+            }
             Rotation::Rotated(rotated) => {
                 self.revoke(&rotated.ended);
                 Ok(minted.given_to(rotated.account))
@@ -110,7 +141,7 @@ impl AccountService {
             Rotation::Refused => Err(Error::InvalidRefreshToken),
             Rotation::Reused { account_id, session_id, ended } => {
                 self.revoke(&ended);
-                *was_reused = true;
+                *use_before = Some(UseBefore::Reused);
                 tracing::warn!(
                     account.id = account_id,
                     session.id = session_id,
@@ -149,10 +180,8 @@ impl AccountService {
         .await
     }
 
-    async fn mint(&self) -> Result<Minted, Error> {
+    async fn mint(&self, access: Token, refresh: Token) -> Result<Minted, Error> {
         let inner = &self.0;
-        let access = Token::generate(TokenKind::Access)?;
-        let refresh = Token::generate(TokenKind::Refresh)?;
         let id = inner.token_ids.next(inner.store.as_ref()).await?;
         let now = inner.clock.now();
         let pair = NewPair {

@@ -12,6 +12,8 @@ pub struct Config {
     pub access_token_lifetime: Duration,
     /// How long a refresh token is valid, and so a session without use. At most 400 days; 30 days.
     pub refresh_token_lifetime: Duration,
+    /// How long a refresh token may be used a second time, for the same answer. At most 60 s; 10 s.
+    pub refresh_grace: Duration,
     /// Live sessions an account may have, 1 to 100; one more ends the oldest. 100.
     pub sessions_max: usize,
     /// How passwords are hashed.
@@ -49,6 +51,7 @@ impl Default for Config {
         Self {
             access_token_lifetime: Duration::from_hours(1),
             refresh_token_lifetime: Duration::from_hours(30 * 24),
+            refresh_grace: Duration::from_secs(10),
             sessions_max: SESSIONS_MAX,
             password: PasswordConfig::default(),
         }
@@ -82,6 +85,11 @@ impl Config {
                 (second..=longest).contains(&self.refresh_token_lifetime),
                 "refresh_token_lifetime",
                 "must be from 1 second to 400 days",
+            ),
+            (
+                self.refresh_grace <= Duration::from_mins(1),
+                "refresh_grace",
+                "must be at most 60 seconds",
             ),
             (
                 (1..=SESSIONS_MAX).contains(&self.sessions_max),
@@ -129,6 +137,7 @@ mod tests {
         check("refresh_token_lifetime", |c| {
             c.refresh_token_lifetime = Duration::from_hours(401 * 24);
         });
+        check("refresh_grace", |c| c.refresh_grace = Duration::from_secs(61));
         check("sessions_max", |c| c.sessions_max = 0);
         check("sessions_max", |c| c.sessions_max = 101);
         check("password.memory_kib", |c| c.password.memory_kib = 7);

@@ -43,7 +43,7 @@ impl Default for Metrics {
                 "failed",
                 ABANDONED,
             ]),
-            refreshes: family(&["completed", "invalid", "reused", "failed"]),
+            refreshes: family(&["completed", "repeated", "invalid", "reused", "failed"]),
             introspections: family(&["active", "inactive", "failed"]),
         }
     }
@@ -63,8 +63,8 @@ impl Metrics {
         );
         registry.register(
             "mypay_account_token_refreshes",
-            "Attempts to replace tokens; `reused` is a refresh token that had been used before, \
-             which a thief or its owner has done",
+            "Attempts to replace tokens; `repeated` got the pair of moments before once more, \
+             `reused` is a refresh token that had been used before, by a thief or its owner",
             self.refreshes.clone(),
         );
         registry.register(
@@ -82,8 +82,17 @@ impl Metrics {
         Attempt { family: &self.logins, outcome: ABANDONED }
     }
 
-    pub(crate) fn count_refresh<T>(&self, result: &Result<T, Error>, was_reused: bool) {
-        count(&self.refreshes, if was_reused { "reused" } else { outcome(result) });
+    pub(crate) fn count_refresh<T>(
+        &self,
+        result: &Result<T, Error>,
+        use_before: Option<UseBefore>,
+    ) {
+        let outcome = match use_before {
+            Some(UseBefore::Repeated) => "repeated",
+            Some(UseBefore::Reused) => "reused",
+            None => outcome(result),
+        };
+        count(&self.refreshes, outcome);
     }
 
     pub(crate) fn count_introspection<T, E>(&self, result: &Result<Option<T>, E>) {
@@ -94,6 +103,15 @@ impl Metrics {
         };
         count(&self.introspections, outcome);
     }
+}
+
+/// A refresh token had been used before it was presented.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum UseBefore {
+    /// Moments ago, and the same answer was given.
+    Repeated,
+    /// Longer ago, or its successor had been used too: the session was ended.
+    Reused,
 }
 
 /// An attempt whose client went away before the answer.

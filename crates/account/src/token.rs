@@ -5,7 +5,9 @@
 use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use service::contract::introspection::TokenDigest;
+use sha2::Sha256;
 
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,27 @@ impl TokenKind {
     }
 }
 
+/// What a pair of tokens is derived with, beside the refresh token that it replaces. Random, and
+/// known to the database only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Salt(pub(crate) [u8; 32]);
+
+impl Salt {
+    /// A new salt, from the operating system's randomness.
+    pub(crate) fn generate() -> Result<Self, getrandom::Error> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random)?;
+        Ok(Self(random))
+    }
+}
+
+impl fmt::Debug for Salt {
+    /// Half of a secret: not shown, so that no log can have it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(..)")
+    }
+}
+
 /// A token as its owner gets it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -33,6 +56,15 @@ impl Token {
         let mut random = [0; 32];
         getrandom::fill(&mut random)?;
         Ok(Self::from_random(kind, random))
+    }
+
+    /// The token of this kind that replaces a refresh token. Only the token and the salt together
+    /// give it: the client has the one, the database the other.
+    pub(crate) fn succeeding(refresh_token: &str, salt: Salt, kind: TokenKind) -> Self {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&salt.0).expect("HMAC takes keys of any size");
+        mac.update(kind.prefix().as_bytes());
+        mac.update(refresh_token.as_bytes());
+        Self::from_random(kind, mac.finalize().into_bytes().into())
     }
 
     fn from_random(kind: TokenKind, random: [u8; 32]) -> Self {
@@ -71,5 +103,17 @@ mod tests {
         let other = Token::generate(TokenKind::Refresh).unwrap();
         assert!(one.as_str().starts_with("mpr_"));
         assert_ne!(one.digest(), other.digest());
+    }
+
+    #[test]
+    fn a_successor_follows_from_token_salt_and_kind() {
+        let of = |token, salt, kind| Token::succeeding(token, Salt([salt; 32]), kind);
+        let one = of("mpr_a", 1, TokenKind::Access);
+        assert_eq!(one, of("mpr_a", 1, TokenKind::Access));
+        assert_eq!(one.as_str().len(), 4 + 43);
+        let refresh = of("mpr_a", 1, TokenKind::Refresh);
+        assert_ne!(refresh.as_str()[4..], one.as_str()[4..]);
+        assert_ne!(one, of("mpr_b", 1, TokenKind::Access));
+        assert_ne!(one, of("mpr_a", 2, TokenKind::Access));
     }
 }

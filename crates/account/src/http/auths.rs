@@ -46,9 +46,11 @@ pub(super) async fn log_in(
 
 /// Refresh the tokens
 ///
-/// Both are replaced, and the old ones end. A refresh token works once: if it is used again,
-/// somebody else has it, and the whole session is revoked. Two uses at once count as one after the
-/// other.
+/// Both are replaced, and the old ones end. A refresh token works once. For some seconds
+/// (`account.refresh_grace_seconds`, 10 unless configured) the same token gives the same new pair
+/// again, so that a lost answer can be asked for again and two tabs can refresh at once. A use
+/// after that, or after the new refresh token was used, shows that the token was copied: the whole
+/// session is revoked.
 #[utoipa::path(
     post,
     path = "/accounts/v1/auths/refresh",
@@ -69,7 +71,7 @@ pub(super) async fn refresh(
     State(service): State<AccountService>,
     Body(request): Body<RefreshTokens>,
 ) -> Result<Response, Problem> {
-    Ok(tokens(&service.refresh(&request.refresh_token).await?))
+    Ok(tokens(&service.refresh(request.refresh_token).await?))
 }
 
 /// List the sessions

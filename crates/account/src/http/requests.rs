@@ -24,10 +24,15 @@ const REFRESH_TOKEN: TextRule = TextRule::new(1, 128).verbatim();
 #[schema(as = CreateAccount)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateAccount {
-    /// What the person is called. White space around it is removed.
+    /// What the person is called, in any script. White space around it is removed. Refused are
+    /// control characters (`control_character`), characters that change the direction of text
+    /// (`direction_control`), noncharacters (`noncharacter`), joiners that join nothing
+    /// (`stray_joiner`), and text of which nothing is visible (`invisible`).
     #[schema(min_length = 1, max_length = 100, example = "Ada Lovelace")]
     name: String,
-    /// Must not be any other account's; letter case does not count.
+    /// Must not be any other account's. Spellings of one address are one: letter case, Unicode
+    /// composition and compatibility forms, U-labels or A-labels in the domain, and needless quotes
+    /// do not count. White space around it is removed.
     #[schema(value_type = String, format = "idn-email", min_length = 3, max_length = 254,
         example = "ada@example.com")]
     email: Email,
@@ -44,10 +49,15 @@ pub(super) struct CreateAccount {
 #[schema(as = UpdateAccount)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ReplaceAccount {
-    /// What the person is called. White space around it is removed.
+    /// What the person is called, in any script. White space around it is removed. Refused are
+    /// control characters (`control_character`), characters that change the direction of text
+    /// (`direction_control`), noncharacters (`noncharacter`), joiners that join nothing
+    /// (`stray_joiner`), and text of which nothing is visible (`invisible`).
     #[schema(min_length = 1, max_length = 100, example = "Ada King")]
     name: String,
-    /// Must not be any other account's; letter case does not count.
+    /// Must not be any other account's. Spellings of one address are one: letter case, Unicode
+    /// composition and compatibility forms, U-labels or A-labels in the domain, and needless quotes
+    /// do not count. White space around it is removed.
     #[schema(value_type = String, format = "idn-email", min_length = 3, max_length = 254,
         example = "ada.king@example.com")]
     email: Email,
@@ -62,7 +72,7 @@ pub(super) struct ReplaceAccount {
 #[schema(as = LogIn)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogIn {
-    /// As registered; letter case does not count.
+    /// As registered, in any spelling of the address.
     #[schema(min_length = 1, max_length = 254, example = "ada@example.com")]
     email: String,
     /// As registered, exactly.

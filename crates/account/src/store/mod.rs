@@ -7,6 +7,8 @@ pub mod sqlite;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use prometheus_client::registry::Registry;
 use service::{
     BoxFuture,
@@ -18,7 +20,7 @@ use service::{
     },
 };
 
-use crate::{email::Email, ids::IdName};
+use crate::{email::Email, ids::IdName, token::Salt};
 
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +143,30 @@ pub struct NewPair {
     pub created_at: Timestamp,
 }
 
+/// How a pair of tokens is replaced by the next.
+#[derive(Debug, Clone, Copy)]
+pub struct Replacement {
+    /// The next pair.
+    pub pair: NewPair,
+    /// What the next pair was derived with, beside the token that is presented.
+    pub salt: Salt,
+    /// How long the presented token may be used once more, for the same pair.
+    pub grace: Duration,
+}
+
+/// A pair that was given once and is given again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repetition {
+    /// Whose session it is.
+    pub account: Account,
+    /// What the pair was derived with, beside the token that is presented.
+    pub salt: Salt,
+    /// When its access token ends.
+    pub expired_at: Timestamp,
+    /// When its refresh token ends.
+    pub refresh_expired_at: Timestamp,
+}
+
 /// A login that is still alive, through however many rotations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
@@ -161,6 +187,8 @@ pub struct Session {
 pub enum Rotation {
     /// The new pair is in force.
     Rotated(Changed),
+    /// It was used moments ago. The pair of then is in force, and nothing was done.
+    Repeated(Repetition),
     /// It is unknown, expired, revoked, or its account is not in good standing. Nothing was done.
     Refused,
     /// It had been used before, so somebody else has it: the session is revoked.
@@ -218,7 +246,7 @@ pub trait Store: Send + Sync {
 
     /// Replaces the pair that `refresh` belongs to, as [`crate::rotation::judge`] decides. Two uses
     /// at once are one after the other: exactly one of them rotates.
-    fn rotate(&self, refresh: TokenDigest, pair: NewPair) -> Outcome<'_, Rotation>;
+    fn rotate(&self, refresh: TokenDigest, next: Replacement) -> Outcome<'_, Rotation>;
 
     /// The account's live sessions, newest first.
     fn sessions(&self, account_id: i64, now: Timestamp) -> Outcome<'_, Vec<Session>>;

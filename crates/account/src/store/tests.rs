@@ -8,8 +8,8 @@ use std::{any::Any, sync::Arc, time::Duration};
 
 use service::{clock::Timestamp, contract::introspection::TokenDigest};
 
-use super::{Account, EmailTaken, InsertAccount, NewPair, Store, UpdateAccount};
-use crate::email::Email;
+use super::{Account, EmailTaken, InsertAccount, NewPair, Replacement, Store, UpdateAccount};
+use crate::{email::Email, token::Salt};
 
 /// An empty store, and what it needs to stay alive.
 pub(crate) struct Fixture {
@@ -34,6 +34,7 @@ pub(crate) async fn check(fixture: impl AsyncFn() -> Fixture) {
     sessions::a_refresh_token_used_twice_ends_its_session(case().await).await;
     sessions::refresh_tokens_that_are_not_valid_do_nothing(case().await).await;
     sessions::one_of_many_simultaneous_refreshes_wins(case().await).await;
+    sessions::a_refresh_token_gives_the_same_pair_again_for_moments(case().await).await;
     sessions::dead_pairs_are_purged_and_live_ones_stay(case().await).await;
     accounts::the_feed_is_read_in_pieces(case().await).await;
     case().await.store().ping().await.unwrap();
@@ -66,6 +67,12 @@ fn pair(id: i64, now: Timestamp) -> NewPair {
         refresh_expired_at: now.plus(DAY),
         created_at: now,
     }
+}
+
+/// The same pair, to replace another. The token that it replaces may be used again for 10 s.
+fn next(id: i64, now: Timestamp) -> Replacement {
+    let salt = Salt([u8::try_from(id % 256).unwrap(); 32]);
+    Replacement { pair: pair(id, now), salt, grace: Duration::from_secs(10) }
 }
 
 fn update(email: &str, is_valid: bool) -> UpdateAccount {

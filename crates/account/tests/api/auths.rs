@@ -1,6 +1,6 @@
 //! Logging in, refreshing, listing sessions, logging out.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use expect_test::expect;
 use http::header::CACHE_CONTROL;
@@ -120,7 +120,13 @@ async fn a_refresh_ends_both_old_tokens_and_says_so() {
     assert_eq!(revocations.try_next(), Some(Event::Revoked(TokenDigest::of(&old.access))));
     assert_eq!(revocations.try_next(), None);
 
-    // The old refresh token again: the session is revoked, for the thief and for the owner.
+    // The old refresh token again, and its answer again: the first one may have been lost.
+    let again = harness.refresh(&old.refresh).await;
+    assert_eq!((again.status, again.tokens()), (201, new.clone()));
+    assert_eq!(revocations.try_next(), None);
+
+    // Later the session is revoked, for the thief and for the owner.
+    harness.clock.advance(Duration::from_secs(10));
     harness.refresh(&old.refresh).await.check(&expect![[r#"
         401
         {
@@ -174,7 +180,7 @@ async fn refresh_tokens_of_others_and_nonsense_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_simultaneous_refreshes_one_wins_and_then_the_session_ends() {
+async fn simultaneous_refreshes_give_one_pair_and_the_session_goes_on() {
     let harness = Arc::new(Harness::new());
     harness.register("ada").await;
     let bystander = harness.log_in("ada").await;
@@ -187,18 +193,13 @@ async fn of_simultaneous_refreshes_one_wins_and_then_the_session_ends() {
         };
         let (one, other) = (use_it(), use_it());
         let answers = [one.await.unwrap(), other.await.unwrap()];
-        let mut statuses = answers.each_ref().map(|answer| answer.status);
-        statuses.sort_unstable();
-        assert_eq!(statuses, [201, 401]);
-        let winner = answers.iter().find(|answer| answer.status == 201).unwrap().tokens();
-        assert!(!harness.is_valid(&winner.access).await, "the loser revoked the session");
-        assert_eq!(harness.refresh(&winner.refresh).await.status, 401);
-        let told = [revocations.try_next().unwrap(), revocations.try_next().unwrap()];
-        let revoked = |token| Event::Revoked(TokenDigest::of(token));
-        assert_eq!(
-            HashSet::from(told),
-            HashSet::from([&old.access, &winner.access].map(|token| revoked(token)))
-        );
+        let [one, other] = answers.map(|answer| (answer.status, answer.tokens()));
+        assert_eq!(one, other);
+        assert_eq!(one.0, 201);
+        assert!(harness.is_valid(&one.1.access).await);
+        assert_eq!(revocations.try_next(), Some(Event::Revoked(TokenDigest::of(&old.access))));
+        assert_eq!(revocations.try_next(), None);
+        assert_eq!(harness.refresh(&one.1.refresh).await.status, 201);
     }
     assert!(harness.is_valid(&bystander.access).await, "other sessions go on");
 }

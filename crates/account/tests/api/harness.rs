@@ -37,7 +37,7 @@ pub(crate) struct Answer {
 }
 
 /// The tokens of a login.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TokenPair {
     pub(crate) access: String,
     pub(crate) refresh: String,

@@ -57,6 +57,12 @@ pub struct AccountConfig {
     #[config(env = "MY_PAY_ACCOUNT_REFRESH_TOKEN_LIFETIME_SECONDS", default = 2_592_000)]
     pub refresh_token_lifetime_seconds: u64,
 
+    /// How long a refresh token that was used gives the same answer again: for a client that lost
+    /// the answer, and for two tabs that refresh at once. 0 to 60; 0 ends the session at the second
+    /// use.
+    #[config(env = "MY_PAY_ACCOUNT_REFRESH_GRACE_SECONDS", default = 10)]
+    pub refresh_grace_seconds: u64,
+
     /// Sessions an account may have at once; one more ends the oldest. 1 to 100.
     #[config(env = "MY_PAY_ACCOUNT_SESSIONS_MAX", default = 100)]
     pub sessions_max: usize,
@@ -99,6 +105,7 @@ impl AccountConfig {
         Config {
             access_token_lifetime: Duration::from_secs(self.access_token_lifetime_seconds),
             refresh_token_lifetime: Duration::from_secs(self.refresh_token_lifetime_seconds),
+            refresh_grace: Duration::from_secs(self.refresh_grace_seconds),
             sessions_max: self.sessions_max,
             password: PasswordConfig {
                 memory_kib: self.password_memory_kib,

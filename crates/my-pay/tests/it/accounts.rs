@@ -68,6 +68,32 @@ async fn an_email_has_one_account() {
 }
 
 #[tokio::test]
+async fn spellings_of_one_email_are_one_account() {
+    let product = Product::start().await;
+    let client = &product.client;
+    let spellings: [&[&str]; 3] = [
+        &[
+            "가나다@예시.한국",
+            "\u{1100}\u{1161}\u{1102}\u{1161}\u{1103}\u{1161}@예시.한국",
+            "가나다@xn--vv4b11d.xn--3e0b707e",
+        ],
+        &["हिन्दी@उदाहरण.भारत", "हिन्दी@xn--p1b6ci4b4b3a.xn--h2brj9c"],
+        &["rené@example.com", "rene\u{301}@example.com", "\"RENÉ\"@Example.COM"],
+    ];
+    for same in spellings {
+        let made = register(client, "Ada", same[0], "correct horse").await;
+        assert_eq!(made.status, 201, "{}", same[0]);
+        for other in same {
+            let taken = register(client, "Eve", other, "battery staple").await;
+            assert_eq!(taken.brief(), "409 email_taken", "{other}");
+            let login = log_in(client, other, "correct horse").await;
+            assert_eq!(login.body["account"], made.body, "{other}");
+        }
+    }
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn names_emails_and_passwords_may_be_in_any_script() {
     let product = Product::start().await;
     let (email, password) = ("가나다@예시.한국", "비밀번호는 비밀이다 🔑");

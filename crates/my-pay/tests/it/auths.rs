@@ -217,6 +217,30 @@ async fn a_refresh_token_used_twice_revokes_its_whole_family() {
 }
 
 #[tokio::test]
+async fn two_tabs_refresh_at_once_and_a_lost_answer_is_asked_for_again() {
+    let product = Product::start().await;
+    let ann = product.person("Ann").await;
+    for round in 0..10 {
+        let session = log_in(&product.client, &ann.email, &ann.password).await;
+        let old = refresh_token(&session);
+        let (first, second) =
+            tokio::join!(refresh(&product.client, old), refresh(&product.client, old));
+        assert_eq!((first.status, &first.body), (201, &second.body), "round {round}");
+        assert_eq!(brief(&product.client, &first).await, "200");
+        product.advance(Duration::from_secs(9));
+        let retried = refresh(&product.client, old).await;
+        assert_eq!((retried.status, &retried.body), (201, &first.body), "round {round}");
+        product.advance(Duration::from_secs(1));
+        let stolen = refresh(&product.client, old).await;
+        assert_eq!(stolen.brief(), "401 invalid_refresh_token", "round {round}");
+        let token = first.body["accessToken"].as_str().unwrap();
+        let refused = until_revoked(|| product.client.get(AUTHS).token(token)).await;
+        assert_eq!(refused.brief(), "401 invalid_token", "round {round}");
+    }
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_no_refresh_token_is_refused() {
     let product = Product::start().await;
     let ann = product.person("Ann").await;

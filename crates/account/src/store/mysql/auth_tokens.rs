@@ -8,8 +8,9 @@ use service::{
 
 use super::{accounts, rows};
 use crate::{
-    rotation::{self, Presented, Verdict},
-    store::{Changed, NewPair, Rotation, Session},
+    rotation::{self, Presented, Rotated, Verdict},
+    store::{Account, Changed, NewPair, Repetition, Replacement, Rotation, Session},
+    token::Salt,
 };
 
 /// Dead rows removed with each new one: twice what is added, so that they never pile up, and little
@@ -44,8 +45,9 @@ pub(super) async fn start_session(
 pub(super) async fn rotate(
     conn: &mut Conn,
     refresh: TokenDigest,
-    pair: NewPair,
+    next: Replacement,
 ) -> Result<Rotation> {
+    let Replacement { pair, salt, grace } = next;
     let now = pair.created_at;
     let owner: Option<i64> = conn
         .exec_first("SELECT account_id FROM auth_tokens WHERE refresh_token = ?", (refresh.0,))
@@ -55,8 +57,9 @@ pub(super) async fn rotate(
     let account = accounts::lock(conn, owner).await?;
     let account = account.ok_or_else(|| Error::Other("a token's account is gone".into()))?;
     let Some(old) = find_presented(conn, refresh).await? else { return Ok(Rotation::Refused) };
-    match rotation::judge(old.presented, now) {
+    match rotation::judge(old.presented, now, grace) {
         Verdict::Refuse => Ok(Rotation::Refused),
+        Verdict::Repeat => Ok(Rotation::Repeated(repetition(conn, account, &old).await?)),
         Verdict::EndSession => Ok(Rotation::Reused {
             account_id: owner,
             session_id: old.session_id,
@@ -64,8 +67,10 @@ pub(super) async fn rotate(
         }),
         Verdict::Rotate => {
             conn.exec_drop(
-                "UPDATE auth_tokens SET rotated_at = ?, updated_at = ? WHERE id = ?",
-                (now.as_micros(), now.as_micros(), old.token_id),
+                "UPDATE auth_tokens
+                 SET rotated_at = ?, updated_at = ?, successor_id = ?, successor_salt = ?
+                 WHERE id = ?",
+                (now.as_micros(), now.as_micros(), pair.id, salt.0, old.token_id),
             )
             .await?;
             insert(conn, owner, old.session_id, old.session_started_at, pair).await?;
@@ -139,8 +144,11 @@ async fn find_presented(conn: &mut Conn, refresh: TokenDigest) -> Result<Option<
     let found: Option<Row> = conn
         .exec_first(
             "SELECT t.id, t.session_id, t.session_started_at, t.access_token, t.expired_at,
-                    t.refresh_expired_at, t.rotated_at, t.revoked_at, a.is_valid, a.closed_at
+                    t.refresh_expired_at, t.rotated_at, t.revoked_at, a.is_valid, a.closed_at,
+                    (s.id IS NOT NULL AND s.rotated_at IS NULL AND s.revoked_at IS NULL)
+                        AS is_by_head
              FROM auth_tokens t INNER JOIN accounts a ON a.id = t.account_id
+             LEFT JOIN auth_tokens s ON s.id = t.successor_id
              WHERE t.refresh_token = ?",
             (refresh.0,),
         )
@@ -155,10 +163,36 @@ async fn find_presented(conn: &mut Conn, refresh: TokenDigest) -> Result<Option<
         presented: Presented {
             standing: rows::standing(&row)?,
             is_revoked: rows::get::<Option<i64>>(&row, "revoked_at")?.is_some(),
-            is_rotated: rows::get::<Option<i64>>(&row, "rotated_at")?.is_some(),
+            rotated: rotated(&row)?,
             refresh_expired_at: rows::timestamp(&row, "refresh_expired_at")?,
         },
     }))
+}
+
+fn rotated(row: &Row) -> Result<Option<Rotated>> {
+    let Some(at) = rows::get::<Option<i64>>(row, "rotated_at")? else { return Ok(None) };
+    let is_by_head = rows::get(row, "is_by_head")?;
+    Ok(Some(Rotated { at: Timestamp::from_micros(at), is_by_head }))
+}
+
+/// The pair that has replaced this one.
+async fn repetition(conn: &mut Conn, account: Account, old: &Old) -> Result<Repetition> {
+    let found: Option<Row> = conn
+        .exec_first(
+            "SELECT t.successor_salt, s.expired_at, s.refresh_expired_at
+             FROM auth_tokens t INNER JOIN auth_tokens s ON s.id = t.successor_id
+             WHERE t.id = ?",
+            (old.token_id,),
+        )
+        .await?;
+    let row = found.ok_or_else(|| Error::Other("a token's successor is gone".into()))?;
+    let salt: Vec<u8> = rows::get(&row, "successor_salt")?;
+    Ok(Repetition {
+        account,
+        salt: Salt(salt.try_into().map_err(|_| rows::misfit("successor_salt"))?),
+        expired_at: rows::timestamp(&row, "expired_at")?,
+        refresh_expired_at: rows::timestamp(&row, "refresh_expired_at")?,
+    })
 }
 
 /// Adds a pair, and clears away a little of what is dead.

@@ -6,6 +6,7 @@ mod account_changes;
 mod accounts;
 mod auth_tokens;
 mod id_blocks;
+mod respelling;
 mod rows;
 mod transact;
 
@@ -18,11 +19,15 @@ use service::{
 
 use super::{
     Account, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error, InsertAccount,
-    NewPair, Outcome, Rotation, Session, Store, UpdateAccount,
+    NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount,
 };
 use crate::{ids::IdName, metrics::StoreMetrics};
 
-const MIGRATIONS: mysql::Migrations = &[include_str!("migrations/0001_accounts.sql")];
+const MIGRATIONS: mysql::Migrations = &[
+    include_str!("migrations/0001_accounts.sql"),
+    include_str!("migrations/0002_token_successors.sql"),
+    include_str!("migrations/0003_email_spellings.sql"),
+];
 
 /// Accounts in a schema that any number of services share.
 #[derive(Debug, Clone)]
@@ -40,7 +45,8 @@ impl MySqlStore {
 
 /// Brings the schema up to date. Several instances may do this at once.
 pub async fn migrate(database: &Database) -> Result<(), mysql::Error> {
-    database.migrate(MIGRATIONS).await
+    database.migrate(MIGRATIONS).await?;
+    respelling::respell(database).await
 }
 
 /// Shows that the schema has the version that this program needs.
@@ -115,10 +121,10 @@ impl Store for MySqlStore {
         }))
     }
 
-    fn rotate(&self, refresh: TokenDigest, pair: NewPair) -> Outcome<'_, Rotation> {
+    fn rotate(&self, refresh: TokenDigest, next: Replacement) -> Outcome<'_, Rotation> {
         Box::pin(
             self.transact("rotate", async move |conn| {
-                auth_tokens::rotate(conn, refresh, pair).await
+                auth_tokens::rotate(conn, refresh, next).await
             }),
         )
     }

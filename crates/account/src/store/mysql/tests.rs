@@ -20,9 +20,10 @@ use super::{MySqlStore, migrate};
 use crate::{
     email::Email,
     store::{
-        ChangeRefusal, InsertAccount, NewPair, Rotation, Store,
+        ChangeRefusal, InsertAccount, NewPair, Replacement, Rotation, Store,
         tests::{Fixture, check},
     },
+    token::Salt,
 };
 
 async fn store(server: &MariaDb, schema: &str) -> MySqlStore {
@@ -135,6 +136,44 @@ async fn concurrency_of_services_registers_an_email_once() {
     }
 }
 
+/// As version 0.1 stored them: decomposed Korean, and one address twice.
+#[tokio::test]
+async fn addresses_of_before_are_compared_as_now() {
+    let server = MariaDb::start();
+    server.create_database("account");
+    let database = Database::new(&server.url("account"), 2).unwrap();
+    database.migrate(&super::MIGRATIONS[..1]).await.unwrap();
+    let decomposed = "\u{1100}\u{1161}@example.com";
+    let emails = ["ada@example.com", decomposed, "\"bob\"@example.com", "bob@example.com"];
+    let mut connection = database.connection().await.unwrap();
+    for (id, email) in (10_001..).zip(emails) {
+        connection
+            .exec_drop(
+                "INSERT INTO accounts (id, name, email, email_normalised, password_hash,
+                     is_valid, created_at, updated_at) VALUES (?, 'A', ?, ?, 'hash', 1, 0, 0)",
+                (id, email, email.as_bytes()),
+            )
+            .await
+            .unwrap();
+    }
+    connection.release();
+    migrate(&database).await.unwrap();
+    let store = MySqlStore::new(database);
+    let of = async |email: &str| {
+        let found = store.credentials(email.to_owned()).await.unwrap();
+        found.map(|credentials| credentials.account.id)
+    };
+    assert_eq!(of("ada@example.com").await, Some(10_001));
+    assert_eq!(of("가@example.com").await, Some(10_002));
+    assert_eq!(of(decomposed).await, None);
+    // Two accounts with one address keep what they were found by.
+    assert_eq!(of("\"bob\"@example.com").await, Some(10_003));
+    assert_eq!(of("bob@example.com").await, Some(10_004));
+    let mut connection = store.database.connection().await.unwrap();
+    let listed = "SELECT COUNT(*) FROM email_respellings";
+    assert_eq!(connection.query_first::<i64, _>(listed).await.unwrap(), Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrency_of_services_rotates_a_refresh_token_once() {
     let server = MariaDb::start();
@@ -146,7 +185,11 @@ async fn concurrency_of_services_rotates_a_refresh_token_once() {
         let mut tasks = JoinSet::new();
         for n in 1..=6 {
             let store = stores[n % 2].clone();
-            let new = pair(first + i64::try_from(n).unwrap());
+            let new = Replacement {
+                pair: pair(first + i64::try_from(n).unwrap()),
+                salt: Salt([7; 32]),
+                grace: Duration::from_secs(10),
+            };
             let presented = pair(first).refresh;
             tasks.spawn(async move { store.rotate(presented, new).await.unwrap() });
         }

@@ -1,6 +1,6 @@
 //! The table `auth_tokens`: sessions as chains of token pairs, of which only the head can be alive.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use service::{
     clock::Timestamp,
     contract::{identity::Identity, introspection::TokenDigest},
@@ -8,8 +8,9 @@ use service::{
 
 use super::{accounts, rows};
 use crate::{
-    rotation::{self, Presented, Verdict},
-    store::{Changed, NewPair, Rotation, Session},
+    rotation::{self, Presented, Rotated, Verdict},
+    store::{Changed, NewPair, Repetition, Replacement, Rotation, Session},
+    token::Salt,
 };
 
 /// Dead rows removed with each new one: twice what is added, so that they never pile up, and little
@@ -40,12 +41,14 @@ pub(super) fn start_session(
 pub(super) fn rotate(
     db: &Connection,
     refresh: TokenDigest,
-    pair: NewPair,
+    next: Replacement,
 ) -> rusqlite::Result<Rotation> {
+    let Replacement { pair, salt, grace } = next;
     let now = pair.created_at;
     let Some(old) = find_presented(db, refresh)? else { return Ok(Rotation::Refused) };
-    match rotation::judge(old.presented, now) {
+    match rotation::judge(old.presented, now, grace) {
         Verdict::Refuse => Ok(Rotation::Refused),
+        Verdict::Repeat => Ok(Rotation::Repeated(repetition(db, &old)?)),
         Verdict::EndSession => Ok(Rotation::Reused {
             account_id: old.account_id,
             session_id: old.session_id,
@@ -53,9 +56,17 @@ pub(super) fn rotate(
         }),
         Verdict::Rotate => {
             db.prepare_cached(
-                "UPDATE auth_tokens SET rotated_at = ?, updated_at = ? WHERE id = ?",
+                "UPDATE auth_tokens
+                 SET rotated_at = ?, updated_at = ?, successor_id = ?, successor_salt = ?
+                 WHERE id = ?",
             )?
-            .execute(params![now.as_micros(), now.as_micros(), old.token_id])?;
+            .execute(params![
+                now.as_micros(),
+                now.as_micros(),
+                pair.id,
+                salt.0,
+                old.token_id
+            ])?;
             insert(db, old.account_id, old.session_id, old.session_started_at, pair)?;
             let account =
                 accounts::find(db, old.account_id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
@@ -128,8 +139,11 @@ fn find_presented(db: &Connection, refresh: TokenDigest) -> rusqlite::Result<Opt
     db.prepare_cached(
         "SELECT t.id, t.account_id, t.session_id, t.session_started_at, t.access_token,
                 t.expired_at, t.refresh_expired_at, t.rotated_at, t.revoked_at,
-                a.is_valid, a.closed_at
+                a.is_valid, a.closed_at,
+                s.id IS NOT NULL AND s.rotated_at IS NULL AND s.revoked_at IS NULL
+                    AS is_by_head
          FROM auth_tokens t INNER JOIN accounts a ON a.id = t.account_id
+         LEFT JOIN auth_tokens s ON s.id = t.successor_id
          WHERE t.refresh_token = ?",
     )?
     .query_row([refresh.0], |row| {
@@ -143,12 +157,37 @@ fn find_presented(db: &Connection, refresh: TokenDigest) -> rusqlite::Result<Opt
             presented: Presented {
                 standing: rows::standing(row)?,
                 is_revoked: row.get::<_, Option<i64>>("revoked_at")?.is_some(),
-                is_rotated: row.get::<_, Option<i64>>("rotated_at")?.is_some(),
+                rotated: rotated(row)?,
                 refresh_expired_at: rows::timestamp(row, "refresh_expired_at")?,
             },
         })
     })
     .optional()
+}
+
+fn rotated(row: &Row<'_>) -> rusqlite::Result<Option<Rotated>> {
+    let Some(at) = row.get::<_, Option<i64>>("rotated_at")? else { return Ok(None) };
+    let is_by_head = row.get("is_by_head")?;
+    Ok(Some(Rotated { at: Timestamp::from_micros(at), is_by_head }))
+}
+
+/// The pair that has replaced this one.
+fn repetition(db: &Connection, old: &Old) -> rusqlite::Result<Repetition> {
+    let account =
+        accounts::find(db, old.account_id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    db.prepare_cached(
+        "SELECT t.successor_salt, s.expired_at, s.refresh_expired_at
+         FROM auth_tokens t INNER JOIN auth_tokens s ON s.id = t.successor_id
+         WHERE t.id = ?",
+    )?
+    .query_row([old.token_id], |row| {
+        Ok(Repetition {
+            account,
+            salt: Salt(row.get("successor_salt")?),
+            expired_at: rows::timestamp(row, "expired_at")?,
+            refresh_expired_at: rows::timestamp(row, "refresh_expired_at")?,
+        })
+    })
 }
 
 /// Adds a pair, and clears away a little of what is dead.

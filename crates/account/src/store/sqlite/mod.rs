@@ -4,6 +4,7 @@ mod account_changes;
 mod accounts;
 mod auth_tokens;
 mod id_blocks;
+mod respelling;
 mod rows;
 
 use std::{num::NonZero, path::Path, thread::available_parallelism};
@@ -17,11 +18,15 @@ use service::{
 
 use super::{
     Account, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error, InsertAccount,
-    NewPair, Outcome, Rotation, Session, Store, UpdateAccount,
+    NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount,
 };
 use crate::ids::IdName;
 
-const MIGRATIONS: Migrations = &[include_str!("migrations/0001_accounts.sql")];
+const MIGRATIONS: Migrations = &[
+    include_str!("migrations/0001_accounts.sql"),
+    include_str!("migrations/0002_token_successors.sql"),
+    include_str!("migrations/0003_email_spellings.sql"),
+];
 
 /// Accounts in one SQLite file.
 #[derive(Debug, Clone)]
@@ -55,7 +60,8 @@ pub enum OpenExistingError {
 impl SqliteStore {
     /// Opens the database; creates and migrates it as needed.
     pub fn open(path: &Path) -> Result<Self, sqlite::Error> {
-        let writer = sqlite::open(path, MIGRATIONS)?;
+        let mut writer = sqlite::open(path, MIGRATIONS)?;
+        respelling::respell(&mut writer)?;
         let readers = available_parallelism().map_or(2, NonZero::get).clamp(2, 8);
         Self::with(writer, path, readers)
     }
@@ -162,8 +168,8 @@ impl Store for SqliteStore {
         self.write(move |db| auth_tokens::start_session(db, account_id, pair, sessions_max))
     }
 
-    fn rotate(&self, refresh: TokenDigest, pair: NewPair) -> Outcome<'_, Rotation> {
-        self.write(move |db| auth_tokens::rotate(db, refresh, pair))
+    fn rotate(&self, refresh: TokenDigest, next: Replacement) -> Outcome<'_, Rotation> {
+        self.write(move |db| auth_tokens::rotate(db, refresh, next))
     }
 
     fn sessions(&self, account_id: i64, now: Timestamp) -> Outcome<'_, Vec<Session>> {

@@ -2,7 +2,7 @@
 
 use service::contract::account_feed::{AccountChange, Standing};
 
-use super::{Case, access, at, pair, refresh, update};
+use super::{Case, access, at, next, pair, refresh, update};
 use crate::{
     ids::{IdName, Ids},
     store::{Account, ChangeRefusal, EmailTaken, EnableRefusal, Rotation},
@@ -102,7 +102,7 @@ pub(super) async fn leaving_good_standing_ends_tokens_and_tells_the_feed(case: C
         assert_eq!(case.session_ids(account_id, at(61)).await, [0; 0]);
         let login = store.start_session(account_id, pair(1, at(61)), 3).await.unwrap();
         assert_eq!(login, None);
-        let refused = store.rotate(refresh(account_id * 10), pair(2, at(61))).await.unwrap();
+        let refused = store.rotate(refresh(account_id * 10), next(2, at(61))).await.unwrap();
         assert_eq!(refused, Rotation::Refused);
     }
     let changes = store.changes_after(0, 10).await.unwrap();

@@ -81,6 +81,7 @@ fn the_effective_configuration_is_a_file_that_gives_it_again() {
         migrate_at_start = true
         access_token_lifetime_seconds = 3600
         refresh_token_lifetime_seconds = 2592000
+        refresh_grace_seconds = 10
         sessions_max = 100
         password_memory_kib = 19456
         password_iterations = 2

@@ -20,6 +20,9 @@ async fn use_everything(program: &Program) -> Vec<String> {
     let refresh = json!({"refreshToken": bob.refresh_token});
     let rotated = client.post("/accounts/v1/auths/refresh").json(&refresh).send().await;
     assert_eq!(rotated.status, 201);
+    let next = json!({"refreshToken": rotated.body["refreshToken"]});
+    let once_more = client.post("/accounts/v1/auths/refresh").json(&next).send().await;
+    assert_eq!(once_more.status, 201);
     let reused = client.post("/accounts/v1/auths/refresh").json(&refresh).send().await;
     assert_eq!(reused.status, 401);
     let wrong = json!({"email": ann.email, "password": "a wrong guess at it"});
