@@ -177,6 +177,7 @@ fn apply(
         transfer_id: stamp.transfer_id,
         kind: kind(command.movement),
         wallet_id,
+        sender_wallet_id: pair.debited,
         receiver_wallet_id: pair.credited,
         direction,
         amount: command.amount,

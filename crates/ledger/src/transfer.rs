@@ -102,6 +102,8 @@ pub struct Transaction {
     pub kind: TransferKind,
     /// The wallet whose balance it changes.
     pub wallet_id: WalletId,
+    /// The wallet that pays: this one for a debit, the other one for a credit.
+    pub sender_wallet_id: WalletId,
     /// The wallet that receives: this one for a credit, the other one for a debit.
     pub receiver_wallet_id: WalletId,
     /// Which way.

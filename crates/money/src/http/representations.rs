@@ -186,8 +186,15 @@ pub(super) struct TransactionJson {
     /// The wallet whose history this is.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)]
     wallet_id: i64,
+    /// The wallet on the other side; null for a deposit or a withdrawal, whose other side is
+    /// outside.
+    #[schema(required = true, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 3)]
+    counterparty_wallet_id: Option<i64>,
+    /// The wallet that paid; null for a deposit, whose money came from outside.
+    #[schema(required = true, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)]
+    sender_wallet_id: Option<i64>,
     /// The wallet that received; null for a withdrawal, whose money went outside.
-    #[schema(required = true)]
+    #[schema(required = true, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 3)]
     receiver_wallet_id: Option<i64>,
     /// What kind of movement.
     #[serde(rename = "type")]
@@ -220,19 +227,26 @@ pub(super) enum DirectionJson {
 
 impl From<Transaction> for TransactionJson {
     fn from(leg: Transaction) -> Self {
-        // The other side of a withdrawal is the system's wallet, which is nobody's business.
-        let is_withdrawal = leg.kind == TransferKind::Withdrawal;
+        // The outside has a wallet of the system, whose id clients never see.
+        let (sender, receiver) = match leg.kind {
+            TransferKind::Deposit => (None, Some(leg.receiver_wallet_id)),
+            TransferKind::Withdrawal => (Some(leg.sender_wallet_id), None),
+            TransferKind::Transfer => (Some(leg.sender_wallet_id), Some(leg.receiver_wallet_id)),
+        };
+        let (direction, counterparty) = match leg.direction {
+            Direction::Debit => (DirectionJson::Debit, receiver),
+            Direction::Credit => (DirectionJson::Credit, sender),
+        };
         Self {
             id: leg.id.0,
             transfer_id: id_text(leg.transfer_id),
             wallet_id: leg.wallet_id.0,
-            receiver_wallet_id: (!is_withdrawal).then_some(leg.receiver_wallet_id.0),
+            counterparty_wallet_id: counterparty.map(|id| id.0),
+            sender_wallet_id: sender.map(|id| id.0),
+            receiver_wallet_id: receiver.map(|id| id.0),
             kind: leg.kind.into(),
             status: OutcomeJson::Completed,
-            direction: match leg.direction {
-                Direction::Debit => DirectionJson::Debit,
-                Direction::Credit => DirectionJson::Credit,
-            },
+            direction,
             amount: leg.amount.minor(),
             balance_after: leg.balance_after,
             summary: leg.summary,

@@ -235,6 +235,12 @@ pub struct HistoryPage {
     pub next: Option<TransactionId>,
 }
 
+/// Joins the debit `d` of the transfer that the transaction `t` belongs to: its wallet paid. The
+/// legs of a transfer have consecutive ids, the debit's first, so `d` is the row of `t` itself or
+/// the row before it, on a page that has been read already.
+const DEBIT: &str = "LEFT JOIN transactions AS d \
+     ON d.id = t.id - (t.direction = 'credit') AND d.transfer_id = t.transfer_id";
+
 /// What readers ask. Reads see committed money only and never wait for writers.
 pub trait Reads: Send + Sync {
     /// A wallet.

@@ -9,7 +9,7 @@ use service::{BoxFuture, store::mysql::Database};
 
 use super::{connection::store_error, rows};
 use crate::store::{
-    HistoryPage, HistoryQuery, Reads, Reason, ReceiverView, StoreError, TransferView,
+    DEBIT, HistoryPage, HistoryQuery, Reads, Reason, ReceiverView, StoreError, TransferView,
     totals::Totals,
 };
 
@@ -82,7 +82,8 @@ impl MySqlReads {
                  SELECT w.step + 1, t.id, t.previous_transaction_id FROM walk AS w
                  JOIN transactions AS t ON t.id = w.previous_transaction_id WHERE w.step < ?
              )
-             SELECT {} FROM walk AS w JOIN transactions AS t ON t.id = w.id ORDER BY w.step",
+             SELECT {} FROM walk AS w JOIN transactions AS t ON t.id = w.id {DEBIT}
+             ORDER BY w.step",
             rows::TRANSACTION
         );
         let steps = i64::try_from(steps.clamp(1, STEPS_MAX)).expect("steps are few");

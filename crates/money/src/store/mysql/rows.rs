@@ -51,10 +51,11 @@ pub(super) fn transfer(row: &Row) -> Result<Transfer, StoreError> {
     })
 }
 
-/// Columns of a transaction, in the order that [`transaction`] reads them. `t` is the alias.
+/// Columns of a transaction, in the order that [`transaction`] reads them. `t` is the alias of the
+/// transaction, `d` of its transfer's debit.
 pub(super) const TRANSACTION: &str = "t.id, t.transfer_id, t.transaction_type, t.wallet_id, \
      t.receiver_wallet_id, t.direction, t.amount, t.balance_after, t.sequence, \
-     t.previous_transaction_id, t.summary, t.created_at";
+     t.previous_transaction_id, t.summary, t.created_at, d.wallet_id";
 
 pub(super) fn transaction(row: &Row) -> Result<Transaction, StoreError> {
     Ok(Transaction {
@@ -70,6 +71,7 @@ pub(super) fn transaction(row: &Row) -> Result<Transaction, StoreError> {
         previous: get::<Option<i64>>(row, 9)?.map(TransactionId),
         summary: get(row, 10)?,
         created_at: get(row, 11)?,
+        sender_wallet_id: WalletId(get(row, 12)?),
     })
 }
 

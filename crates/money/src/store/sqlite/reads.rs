@@ -6,7 +6,7 @@ use service::{BoxFuture, store::sqlite::Pool};
 
 use super::rows;
 use crate::store::{
-    HistoryPage, HistoryQuery, Reads, ReceiverView, StoreError, TransferView,
+    DEBIT, HistoryPage, HistoryQuery, Reads, ReceiverView, StoreError, TransferView,
     totals::{Adder, Totals},
 };
 
@@ -137,9 +137,12 @@ fn wallet(db: &Connection, id: WalletId) -> rusqlite::Result<Option<Wallet>> {
 }
 
 fn transaction(db: &Connection, id: TransactionId) -> rusqlite::Result<Option<Transaction>> {
-    db.prepare_cached(&format!("SELECT {} FROM transactions WHERE id = ?1", rows::TRANSACTION))?
-        .query_row([id.0], rows::transaction)
-        .optional()
+    db.prepare_cached(&format!(
+        "SELECT {} FROM transactions AS t {DEBIT} WHERE t.id = ?1",
+        rows::TRANSACTION
+    ))?
+    .query_row([id.0], rows::transaction)
+    .optional()
 }
 
 /// Walks backwards along the wallet's chain, one primary key at a time.

@@ -51,10 +51,11 @@ pub(super) fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
     })
 }
 
-/// Columns of a transaction, in the order that [`transaction`] reads them.
-pub(super) const TRANSACTION: &str = "id, transfer_id, transaction_type, wallet_id, \
-     receiver_wallet_id, direction, amount, balance_after, sequence, previous_transaction_id, \
-     summary, created_at";
+/// Columns of a transaction, in the order that [`transaction`] reads them. `t` is the alias of the
+/// transaction, `d` of its transfer's debit.
+pub(super) const TRANSACTION: &str = "t.id, t.transfer_id, t.transaction_type, t.wallet_id, \
+     t.receiver_wallet_id, t.direction, t.amount, t.balance_after, t.sequence, \
+     t.previous_transaction_id, t.summary, t.created_at, d.wallet_id";
 
 pub(super) fn transaction(row: &Row<'_>) -> rusqlite::Result<Transaction> {
     Ok(Transaction {
@@ -70,6 +71,7 @@ pub(super) fn transaction(row: &Row<'_>) -> rusqlite::Result<Transaction> {
         previous: row.get::<_, Option<i64>>(9)?.map(TransactionId),
         summary: row.get(10)?,
         created_at: row.get(11)?,
+        sender_wallet_id: WalletId(row.get(12)?),
     })
 }
 

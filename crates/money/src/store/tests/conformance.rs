@@ -139,6 +139,13 @@ async fn transfers_are_kept_and_answer_their_keys<L: LaneStore>(mut subject: Sub
     assert_eq!(again, failed);
     assert_eq!(again.outcome, Outcome::Failed(Rejection::InsufficientBalance));
 
+    for leg in [&posting.debit, &posting.credit] {
+        let query =
+            HistoryQuery { wallet_id: leg.wallet_id, start: None, from: None, to: None, limit: 1 };
+        let page = subject.reads.history(query).await.unwrap().unwrap();
+        assert_eq!(page.items, [leg.clone()]);
+        assert_eq!((leg.sender_wallet_id, leg.receiver_wallet_id), (ann.id, bob.id));
+    }
     let view = subject.reads.transfer(posting.transfer.id).await.unwrap().unwrap();
     assert_eq!(view.transfer, posting.transfer);
     let receiver = view.receiver.unwrap();
