@@ -125,6 +125,8 @@ MONEY = {
         ("Conservation", [
             ("Imbalance", "none", "Sum over all wallets by currency, in minor units, without its sign. Must be 0.",
              [("max by (currency) (abs(mypay_money_conservation_imbalance_minor))", "{{currency}}")], {"red": 1}),
+            ("Room of the system wallets", "percentunit", "Share that the fullest system wallet has used, by currency. At a half another one takes over.",
+             [("max by (currency) (mypay_money_system_room_used_ratio)", "{{currency}}")], {"max": 1, "red": 0.75}),
             ("Age of the newest check", "s", "How long ago the newest check ended.",
              [("time() - max by (instance) (mypay_money_conservation_checked_timestamp_seconds)", "{{instance}}")], {"red": 600}),
             ("Cost of a check", "s", "How long a check took; the pause after it is fifty times as long.",

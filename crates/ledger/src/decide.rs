@@ -34,8 +34,8 @@ pub enum Decision {
     Completed(Box<Posting>),
     /// Money does not move, and the rejection is recorded.
     Failed(Box<Transfer>),
-    /// Money does not move, and nothing is recorded: there is no wallet to record it for, or the
-    /// key belongs to another request.
+    /// Money does not move, and nothing is recorded: there is no wallet to record it for, the key
+    /// belongs to another request, or the system's wallet is full.
     Refused(Rejection),
     /// It was decided before; this is the answer again.
     Replayed(Box<Transfer>),
@@ -59,6 +59,10 @@ pub fn decide(loaded: &mut Loaded, command: &Command, stamp: Stamp) -> Decision 
             let posting = post(loaded, command, stamp, &own, pair);
             loaded.add_decided(posting.transfer.clone());
             Decision::Completed(Box::new(posting))
+        }
+        Err(Rejection::SystemCapacityExceeded) => {
+            loaded.stripe_is_full();
+            Decision::Refused(Rejection::SystemCapacityExceeded)
         }
         Err(rejection) => {
             let transfer = record(command, stamp, &own, Outcome::Failed(rejection));
@@ -106,13 +110,17 @@ fn pair(loaded: &Loaded, command: &Command, own: &Wallet) -> Result<Pair, Reject
     if !debited.account_id.is_system() && debited.balance < amount {
         return Err(Rejection::InsufficientBalance);
     }
-    // The system's side has no lower bound but that of the number, and the upper bound of any
-    // wallet.
+    // A system wallet has no bounds but those of the number.
+    let may_hold = |balance: &i64| credited.account_id.is_system() || *balance <= AMOUNT_MAX;
     let lowered = debited.balance.checked_sub(amount);
-    let raised = credited.balance.checked_add(amount).filter(|balance| *balance <= AMOUNT_MAX);
+    let raised = credited.balance.checked_add(amount).filter(may_hold);
     match (lowered, raised) {
         (Some(_), Some(_)) => Ok(Pair { debited: debited.id, credited: credited.id }),
-        _ => Err(Rejection::BalanceLimitExceeded),
+        (_, None) if credited.id == own.id => Err(Rejection::BalanceLimitExceeded),
+        (_, None) if !credited.account_id.is_system() => {
+            Err(Rejection::ReceiverBalanceLimitExceeded)
+        }
+        _ => Err(Rejection::SystemCapacityExceeded),
     }
 }
 
@@ -132,18 +140,7 @@ fn check_receiver_status(receiver: &Wallet) -> Result<(), Rejection> {
     }
 }
 
-fn post(
-    loaded: &mut Loaded,
-    command: &Command,
-    mut stamp: Stamp,
-    own: &Wallet,
-    pair: Pair,
-) -> Posting {
-    // Clocks differ between machines and may step back; a wallet's history does not.
-    for id in [pair.debited, pair.credited] {
-        let wallet = loaded.wallet(id).expect("both sides were found");
-        stamp.now = stamp.now.max(wallet.updated_at);
-    }
+fn post(loaded: &mut Loaded, command: &Command, stamp: Stamp, own: &Wallet, pair: Pair) -> Posting {
     let debit = apply(loaded, command, stamp, pair, Direction::Debit);
     let credit = apply(loaded, command, stamp, pair, Direction::Credit);
     let outcome = Outcome::Completed { debit_id: debit.id };
@@ -170,7 +167,9 @@ fn apply(
     let wallet = loaded.change(wallet_id);
     wallet.balance = wallet.balance.checked_add(signed).expect("both sums were checked before");
     wallet.transaction_count += 1;
-    wallet.updated_at = stamp.now;
+    // Clocks differ between machines and may step back; a wallet's history does not. Each leg
+    // looks at its own wallet alone, so that no wallet carries a wrong time to another.
+    wallet.updated_at = wallet.updated_at.max(stamp.now);
     let previous = wallet.newest_transaction.replace(id);
     Transaction {
         id,
@@ -185,7 +184,7 @@ fn apply(
         sequence: wallet.transaction_count,
         previous,
         summary: command.summary.clone(),
-        created_at: stamp.now,
+        created_at: wallet.updated_at,
     }
 }
 

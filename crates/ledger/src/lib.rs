@@ -22,7 +22,7 @@ pub use loaded::Loaded;
 pub use open::{Opening, OpeningRejection, open_system_wallet, open_wallet, set_standing};
 pub use rejection::Rejection;
 pub use transfer::{Direction, MARK_INTERVAL, Outcome, Transaction, Transfer, TransferKind};
-pub use wallet::{Wallet, WalletStatus};
+pub use wallet::{Wallet, WalletStatus, is_worn, system_room_used};
 
 #[cfg(test)]
 mod tests;

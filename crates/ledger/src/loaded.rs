@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     AccountId, Currency, IdempotencyKey, Rejection, Transfer, Wallet, WalletId, WalletStatus,
+    is_worn,
 };
 
 /// Wallets, owners, decided transfers by key, and standings.
@@ -16,6 +17,7 @@ pub struct Loaded {
     decided: HashMap<IdempotencyKey, Transfer>,
     standings: HashMap<AccountId, WalletStatus>,
     stripe: Option<AccountId>,
+    is_stripe_full: bool,
 }
 
 impl Loaded {
@@ -106,6 +108,18 @@ impl Loaded {
         self.stripe
             .and_then(|stripe| self.wallet_in(stripe, currency))
             .expect("a system wallet is opened before the first command that needs it")
+    }
+
+    /// Whether deposits and withdrawals should go on with another stripe: a wallet of this one has
+    /// used half of its room, or had no room for a command.
+    pub fn needs_another_stripe(&self) -> bool {
+        let Some(stripe) = self.stripe else { return false };
+        let mut wallets = self.wallets_of(stripe).iter().map(|id| &self.wallets[id]);
+        self.is_stripe_full || wallets.any(|wallet| is_worn(wallet.balance))
+    }
+
+    pub(crate) fn stripe_is_full(&mut self) {
+        self.is_stripe_full = true;
     }
 
     pub(crate) fn stripe(&self) -> Option<AccountId> {

@@ -25,13 +25,18 @@ pub enum Rejection {
     CurrencyMismatch,
     /// The own wallet holds less than the amount.
     InsufficientBalance,
-    /// The receiving wallet would hold more than a wallet may.
+    /// The own wallet would hold more than a wallet may.
     BalanceLimitExceeded,
+    /// The receiver's wallet would hold more than a wallet may.
+    ReceiverBalanceLimitExceeded,
+    /// The system's wallet on the other side has no room for the movement. It is not the client's
+    /// fault and another system wallet has room, so it is not recorded.
+    SystemCapacityExceeded,
 }
 
 impl Rejection {
     /// All, in order of precedence.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::IdempotencyKeyReused,
         Self::WalletRequired,
         Self::WalletNotFound,
@@ -44,6 +49,8 @@ impl Rejection {
         Self::CurrencyMismatch,
         Self::InsufficientBalance,
         Self::BalanceLimitExceeded,
+        Self::ReceiverBalanceLimitExceeded,
+        Self::SystemCapacityExceeded,
     ];
 
     /// Its stable name.
@@ -61,6 +68,8 @@ impl Rejection {
             Self::CurrencyMismatch => "currency_mismatch",
             Self::InsufficientBalance => "insufficient_balance",
             Self::BalanceLimitExceeded => "balance_limit_exceeded",
+            Self::ReceiverBalanceLimitExceeded => "receiver_balance_limit_exceeded",
+            Self::SystemCapacityExceeded => "system_capacity_exceeded",
         }
     }
 

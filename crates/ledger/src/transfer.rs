@@ -55,7 +55,8 @@ pub struct Transfer {
     pub summary: Option<String>,
     /// Balance of the caller's own wallet afterwards.
     pub balance_after: i64,
-    /// When it was decided, in microseconds since 1970-01-01T00:00:00Z.
+    /// When it was decided by the clock of the one who decided, in microseconds since
+    /// 1970-01-01T00:00:00Z. Its legs are never before it.
     pub created_at: i64,
 }
 
@@ -118,7 +119,7 @@ pub struct Transaction {
     pub previous: Option<TransactionId>,
     /// What for, in the client's words.
     pub summary: Option<String>,
-    /// When; never before the wallet's transaction before it.
+    /// The later of when the transfer was decided and the wallet's transaction before it.
     pub created_at: i64,
 }
 

@@ -307,7 +307,7 @@ impl FeedMetrics {
 /// What the check of conservation tells.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ConservationMetrics {
-    totals: Arc<Mutex<Vec<(String, i64)>>>,
+    totals: Arc<Mutex<Totals>>,
     wallets: Gauge,
     duration_seconds: Gauge<f64, AtomicU64>,
     checked_seconds: Gauge<f64, AtomicU64>,
@@ -316,7 +316,7 @@ pub(crate) struct ConservationMetrics {
 
 impl ConservationMetrics {
     fn register(&self, registry: &mut Registry) {
-        registry.register_collector(Box::new(ImbalanceCollector(Arc::clone(&self.totals))));
+        registry.register_collector(Box::new(TotalsCollector(Arc::clone(&self.totals))));
         registry.register(
             "mypay_money_conservation_wallets",
             "Wallets that the newest check summed",
@@ -343,23 +343,30 @@ impl ConservationMetrics {
     pub(crate) fn set(&self, totals: Totals, took: Duration, ended_seconds: f64) {
         self.wallets.set(totals.wallets);
         self.duration_seconds.set(took.as_secs_f64());
-        *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = totals.sums;
+        *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = totals;
         self.checked_seconds.set(ended_seconds);
     }
 }
 
 /// A currency that is gone from the books is gone from here too.
 #[derive(Debug)]
-struct ImbalanceCollector(Arc<Mutex<Vec<(String, i64)>>>);
+struct TotalsCollector(Arc<Mutex<Totals>>);
 
-impl Collector for ImbalanceCollector {
+impl Collector for TotalsCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let name = "mypay_money_conservation_imbalance_minor";
         let help = "Sum of all wallets, in the currency's minor unit: anything but 0 is wrong";
+        let totals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (currency, sum) in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        for (currency, sum) in &totals.sums {
             let label = [("currency", currency.as_str())];
             ConstGauge::new(*sum).encode(family.encode_family(&label)?)?;
+        }
+        let name = "mypay_money_system_room_used_ratio";
+        let help = "Share of its room that the fullest system wallet has used; half is normal";
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (currency, used) in totals.system_room_used() {
+            ConstGauge::new(used).encode(family.encode_family(&[("currency", currency)])?)?;
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! A row for every rejection, in order of precedence; each row's command breaks its own rule and,
 //! where that is possible, every rule listed after it.
 
-use super::{command, freeze, open, stamp};
+use super::{NOW, command, freeze, open, stamp};
 use crate::{
-    AMOUNT_MAX, AccountId, Amount, Command, Decision, Direction, Loaded, Movement, Outcome,
-    Rejection, WalletId, WalletStatus, decide,
+    AMOUNT_MAX, AccountId, Amount, Command, Currency, Decision, Direction, Loaded, Movement,
+    Outcome, Posting, Rejection, Stamp, WalletId, WalletStatus, decide,
 };
 
 const ANN: i64 = 10_001;
@@ -17,6 +17,9 @@ const FROZEN_DOLLAR: i64 = 10_007;
 const CLOSED_DOLLAR: i64 = 10_008;
 const TWO: i64 = 10_009;
 const NOBODY: i64 = 10_010;
+/// Their currencies' system wallets are at either end of what they can hold.
+const DRAINED: i64 = 10_011;
+const FLOODED: i64 = 10_012;
 
 fn world() -> Loaded {
     let mut loaded = Loaded::new(AccountId(1));
@@ -29,9 +32,15 @@ fn world() -> Loaded {
     open(&mut loaded, FROZEN_DOLLAR, "USD", 0);
     open(&mut loaded, CLOSED_DOLLAR, "USD", 0);
     open(&mut loaded, TWO, "KRW", 5);
+    for (account, currency, balance) in
+        [(DRAINED, "EUR", i64::MIN + 9), (FLOODED, "JPY", i64::MAX - 9)]
+    {
+        open(&mut loaded, account, currency, 20);
+        let system_wallet = loaded.system_wallet(currency_of(currency)).id;
+        loaded.change(system_wallet).balance = balance;
+    }
     let second = crate::Opening { wallet_id: WalletId(77), system_wallet_id: WalletId(78), now: 0 };
-    let usd = crate::Currency::from_code("USD").unwrap();
-    crate::open_wallet(&mut loaded, AccountId(TWO), usd, second).unwrap();
+    crate::open_wallet(&mut loaded, AccountId(TWO), currency_of("USD"), second).unwrap();
     for account in [FROZEN, FROZEN_DOLLAR] {
         freeze(&mut loaded, account, WalletStatus::Frozen);
     }
@@ -41,6 +50,10 @@ fn world() -> Loaded {
     let first = send(ANN, Some(ANN), BOB);
     decide(&mut loaded, &Command { key: key(ANN, "used"), ..first }, stamp(1));
     loaded
+}
+
+fn currency_of(code: &str) -> Currency {
+    Currency::from_code(code).unwrap()
 }
 
 fn key(account: i64, key: &str) -> crate::IdempotencyKey {
@@ -106,10 +119,12 @@ fn every_rejection_in_order_of_precedence() {
             true,
             vec![of(91, send(ANN, None, FULL)), of(11, command(BOB, "w", withdrawal))],
         ),
+        (R::BalanceLimitExceeded, true, vec![command(FULL, "d", deposit(FULL))]),
+        (R::ReceiverBalanceLimitExceeded, true, vec![send(ANN, None, FULL)]),
         (
-            R::BalanceLimitExceeded,
-            true,
-            vec![send(ANN, None, FULL), command(FULL, "d", deposit(FULL))],
+            R::SystemCapacityExceeded,
+            false,
+            vec![command(DRAINED, "d", deposit(DRAINED)), command(FLOODED, "w", withdrawal)],
         ),
     ];
     assert_eq!(table.each_ref().map(|row| row.0), R::ALL, "a row for every rejection, in order");
@@ -166,13 +181,84 @@ fn a_transfer_posts_a_debit_and_a_credit() {
     assert_eq!(loaded.wallet(WalletId(ANN)).unwrap().newest_transaction, Some(debit.id));
 }
 
+fn completed(loaded: &mut Loaded, command: &Command, stamp: Stamp) -> Posting {
+    match decide(loaded, command, stamp) {
+        Decision::Completed(posting) => *posting,
+        other => panic!("the command is allowed, and became {other:?}"),
+    }
+}
+
 #[test]
 fn time_never_runs_backwards_in_a_wallet() {
     let mut loaded = world();
-    let early = crate::Stamp { now: 3, ..stamp(9) };
-    let Decision::Completed(posting) = decide(&mut loaded, &send(ANN, None, BOB), early) else {
-        panic!("the transfer is allowed");
+    let before = loaded.wallet(WalletId(ANN)).unwrap().updated_at;
+    let early = Stamp { now: 3, ..stamp(9) };
+    let posting = completed(&mut loaded, &send(ANN, None, BOB), early);
+    assert_eq!(posting.transfer.created_at, 3, "the clock's time");
+    assert_eq!(posting.debit.created_at, before);
+    assert_eq!(loaded.wallet(WalletId(ANN)).unwrap().updated_at, before);
+}
+
+/// Two years of microseconds, roughly.
+const TWO_YEARS: i64 = 63_072_000_000_000;
+
+/// What happened while the clock was wrong touches the wallets that moved then, and no other: not
+/// through the system's wallet, and not through a transfer with one of them.
+#[test]
+fn a_wrong_time_stays_in_the_wallets_that_met_it() {
+    let mut loaded = world();
+    let wrong = NOW + TWO_YEARS;
+    let deposit = |account: i64, key: &str| {
+        command(account, key, Movement::Deposit { wallet: Some(WalletId(account)) })
     };
-    assert!(posting.debit.created_at > 3);
-    assert_eq!(posting.debit.created_at, posting.credit.created_at);
+    let met = completed(&mut loaded, &deposit(ANN, "wrong"), Stamp { now: wrong, ..stamp(20) });
+    assert_eq!([met.debit.created_at, met.credit.created_at], [wrong; 2]);
+
+    let right = Stamp { now: NOW + 500, ..stamp(21) };
+    let untouched = completed(&mut loaded, &deposit(BOB, "right"), right);
+    assert_eq!(untouched.transfer.created_at, right.now);
+    assert_eq!(untouched.credit.created_at, right.now);
+    assert_eq!(untouched.debit.created_at, wrong, "the system's wallet has met it");
+
+    let right = Stamp { now: NOW + 600, ..stamp(22) };
+    let between = completed(&mut loaded, &send(ANN, None, BOB), right);
+    let times = [between.transfer.created_at, between.credit.created_at, between.debit.created_at];
+    assert_eq!(times, [right.now, right.now, wrong]);
+    let back = Stamp { now: NOW + 700, ..stamp(23) };
+    let back = completed(&mut loaded, &send(BOB, None, ANN), back);
+    assert_eq!([back.debit.created_at, back.credit.created_at], [NOW + 700, wrong]);
+    assert_eq!(loaded.wallet(WalletId(BOB)).unwrap().updated_at, NOW + 700);
+
+    let opening =
+        crate::Opening { wallet_id: WalletId(88), system_wallet_id: WalletId(89), now: NOW + 800 };
+    let opened =
+        crate::open_wallet(&mut loaded, AccountId(NOBODY), Currency::KRW, opening).unwrap();
+    assert_eq!(opened.last().unwrap().created_at, NOW + 800);
+}
+
+/// 1,024 times 2^53 is 2^63: as much as the system's wallet can owe.
+#[test]
+fn wallets_filled_to_the_limit_use_up_a_stripe_and_say_so_in_time() {
+    let mut loaded = Loaded::new(AccountId(1));
+    let full = |loaded: &mut Loaded, account: i64| open(loaded, account, "KRW", AMOUNT_MAX);
+    for n in 0..512 {
+        assert!(!loaded.needs_another_stripe(), "after {n}");
+        full(&mut loaded, 20_000 + n);
+    }
+    full(&mut loaded, 20_512);
+    assert!(loaded.needs_another_stripe(), "half of it is used");
+    for n in 513..1_024 {
+        full(&mut loaded, 20_000 + n);
+    }
+    open(&mut loaded, ANN, "KRW", 1_024);
+    open(&mut loaded, BOB, "KRW", 0);
+    let deposit = Movement::Deposit { wallet: None };
+    let refused = decide(&mut loaded, &of(1, command(BOB, "d", deposit)), stamp(30_000));
+    assert_eq!(refused, Decision::Refused(Rejection::SystemCapacityExceeded));
+    // Money between people and back to outside moves as before, and makes room.
+    completed(&mut loaded, &of(1, send(ANN, None, BOB)), stamp(30_001));
+    let withdrawal = Movement::Withdrawal { wallet: None };
+    completed(&mut loaded, &of(1, command(ANN, "w", withdrawal)), stamp(30_002));
+    let deposited = decide(&mut loaded, &of(1, command(BOB, "d", deposit)), stamp(30_003));
+    assert!(matches!(deposited, Decision::Completed(_)), "the refusal was not recorded");
 }

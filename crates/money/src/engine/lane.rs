@@ -31,6 +31,8 @@ pub(super) struct Lane<S> {
     store: S,
     surroundings: Surroundings,
     stripe: Option<AccountId>,
+    /// Whether the next batch uses another one.
+    is_stripe_worn: bool,
     wallet_ids: IdBlock,
     transaction_ids: IdBlock,
 }
@@ -53,6 +55,7 @@ impl<S: LaneStore> Lane<S> {
             store,
             surroundings,
             stripe: None,
+            is_stripe_worn: false,
             wallet_ids: IdBlock::wallets(),
             transaction_ids: IdBlock::transactions(),
         }
@@ -203,14 +206,29 @@ impl<S: LaneStore> Lane<S> {
         }
     }
 
+    /// The stripe to decide with.
+    async fn stripe(&mut self) -> Result<AccountId, StoreError> {
+        let full = match self.stripe {
+            Some(stripe) if !self.is_stripe_worn => return Ok(stripe),
+            stripe => stripe,
+        };
+        let taken = self.store.take_stripe(full).await?;
+        if let Some(full) = full {
+            tracing::warn!(
+                stripe = taken.0,
+                stripe.before = full.0,
+                "the system's wallets are half full and others take over"
+            );
+        }
+        self.is_stripe_worn = false;
+        Ok(*self.stripe.insert(taken))
+    }
+
     /// Load, decide, persist, commit.
     async fn attempt(&mut self, batch: &[Job], span: &Span) -> Result<Vec<Done>, StoreError> {
         let now = self.surroundings.clock.now();
         let mut watch = Stopwatch::start(&self.surroundings.metrics, span, Stage::Load);
-        let stripe = match self.stripe {
-            Some(stripe) => stripe,
-            None => *self.stripe.insert(self.store.take_stripe().await?),
-        };
+        let stripe = self.stripe().await?;
         self.transaction_ids.fill(&mut self.store, 2 * batch.len()).await?;
         if batch.iter().any(Job::may_open_wallets) {
             self.wallet_ids.fill(&mut self.store, 2 * batch.len()).await?;
@@ -230,6 +248,7 @@ impl<S: LaneStore> Lane<S> {
         watch.go_on_with(Stage::Decide);
         let (mut effects, answers) = decide_all(&mut books, batch, supplies);
         effects.changed = books.loaded.changed_wallets();
+        self.is_stripe_worn = books.loaded.needs_another_stripe();
         watch.go_on_with(Stage::Persist);
         self.store.persist(&effects).await?;
         watch.go_on_with(Stage::Commit);

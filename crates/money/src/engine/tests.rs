@@ -8,7 +8,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use ledger::{AccountId, Amount, Command, Currency, IdempotencyKey, Movement, Wallet};
+use ledger::{
+    AMOUNT_MAX, AccountId, Amount, Command, Currency, IdempotencyKey, Movement, Outcome, Rejection,
+    Wallet,
+};
 use service::{
     clock::Clock,
     fatal::{self, Failure},
@@ -75,8 +78,8 @@ impl LaneStore for Faulty {
         self.lane.reserve_ids(kind, count).await
     }
 
-    async fn take_stripe(&mut self) -> Result<AccountId, StoreError> {
-        self.lane.take_stripe().await
+    async fn take_stripe(&mut self, full: Option<AccountId>) -> Result<AccountId, StoreError> {
+        self.lane.take_stripe(full).await
     }
 
     async fn begin(&mut self) -> Result<(), StoreError> {
@@ -181,6 +184,46 @@ async fn a_thousand_at_once_lose_nothing() {
     }
     assert_eq!(highest, 3_000);
     world.end(1_000).await;
+}
+
+/// 1,024 wallets filled to the limit are as much as one system wallet can owe. Another one takes over
+/// long before, so that the outside has no limit of its own.
+#[tokio::test]
+async fn wallets_filled_to_the_limit_do_not_fill_the_outside() {
+    let world = World::new(EngineConfig { batch_jobs_max: 256, ..EngineConfig::default() });
+    let opening = (10_001..11_101).map(|account| {
+        let engine = world.engine.clone();
+        tokio::spawn(async move { engine.open_wallet(AccountId(account), Currency::KRW).await })
+    });
+    let mut wallets = Vec::new();
+    for opened in opening.collect::<Vec<_>>() {
+        wallets.push(opened.await.unwrap().unwrap().unwrap());
+    }
+    let fill = |wallet: &Wallet| {
+        let amount = Amount::new(AMOUNT_MAX).unwrap();
+        let (engine, command) = (world.engine.clone(), Command { amount, ..deposit(wallet, "a") });
+        tokio::spawn(async move { engine.move_money(command).await })
+    };
+    let filled: Vec<_> = wallets[..1_099].iter().map(fill).collect();
+    for filled in filled {
+        assert_eq!(balance(filled.await.unwrap()), (AMOUNT_MAX, false));
+    }
+    let answer = world.engine.move_money(deposit(&wallets[1_099], "a")).await;
+    assert_eq!(balance(answer), (3, false));
+    // What is full itself says so, in its own words.
+    let answer = world.engine.move_money(deposit(&wallets[0], "b")).await.unwrap();
+    let Answer::Decided { transfer, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!(transfer.outcome, Outcome::Failed(Rejection::BalanceLimitExceeded));
+    // All of it goes back, although the stripe that takes it owes none of it.
+    let withdraw = |wallet: &Wallet| {
+        let movement = Movement::Withdrawal { wallet: Some(wallet.id) };
+        let amount = Amount::new(AMOUNT_MAX).unwrap();
+        Command { movement, amount, ..deposit(wallet, "w") }
+    };
+    for wallet in &wallets[..600] {
+        assert_eq!(balance(world.engine.move_money(withdraw(wallet)).await), (0, false));
+    }
+    world.end(1_099 + 1 + 600).await;
 }
 
 #[tokio::test]

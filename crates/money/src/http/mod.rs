@@ -31,7 +31,23 @@ use crate::State;
             with the same request gets the first answer again, with `Idempotency-Replayed: true`, \
             and moves nothing; with another request it is refused. After `outcome_unknown`, or no \
             answer at all, send the same request with the same key, or ask \
-            `GET /money/v1/transfers?idempotencyKey=...`.",
+            `GET /money/v1/transfers?idempotencyKey=...`.\n\n\
+            **Order and time.** The order of a wallet's history is the order in which money \
+            moved in that wallet: each line continues from the balance of the line before it. \
+            Along this order `createdAt` never goes back, and two lines may have the same time. \
+            Between wallets only times can be compared, and they come from the clocks of \
+            several machines, which differ by milliseconds. The `createdAt` of a transfer is \
+            when it was decided; each side's line has that time, or the time of the line before \
+            it if that is later. A wallet that moved while a clock was wrong may therefore stay \
+            at a later time for a while; other wallets do not. Ids of transfers and \
+            transactions are unique and mostly grow, but neither their order nor their gaps \
+            mean anything.\n\n\
+            **Limits.** A wallet holds at most 2^53 - 1 minor units, far more than any person \
+            owns. A deposit that would exceed this in the own wallet is declined with \
+            `balance_limit_exceeded`, and a transfer that would exceed it in the receiver's \
+            with `receiver_balance_limit_exceeded`: nothing moves, and the receiver has room \
+            again after spending. The outside, on the other side of deposits and withdrawals, \
+            has no limit.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(

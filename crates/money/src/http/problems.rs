@@ -31,13 +31,26 @@ const CURRENCY_MISMATCH: Kind =
 const INSUFFICIENT_BALANCE: Kind =
     kind(422, "insufficient_balance", "The wallet holds less than the amount");
 const BALANCE_LIMIT_EXCEEDED: Kind =
-    kind(422, "balance_limit_exceeded", "The receiving wallet would hold more than a wallet may");
+    kind(422, "balance_limit_exceeded", "The wallet would hold more than a wallet may");
+const RECEIVER_BALANCE_LIMIT_EXCEEDED: Kind = kind(
+    422,
+    "receiver_balance_limit_exceeded",
+    "The receiver's wallet would hold more than a wallet may",
+);
+const SYSTEM_CAPACITY_EXCEEDED: Kind = kind(
+    503,
+    "system_capacity_exceeded",
+    "The system's wallet on the other side is full and another one takes over; nothing was done",
+);
 const WALLET_EXISTS: Kind = kind(409, "wallet_exists", "The account has a wallet in this currency");
 const ACCOUNT_DISABLED: Kind = kind(403, "account_disabled", "The account is suspended or closed");
 pub(super) const TRANSFER_NOT_FOUND: Kind =
     kind(404, "transfer_not_found", "There is no such transfer of this account");
 const OUTCOME_UNKNOWN: Kind =
     kind(503, "outcome_unknown", "The transfer may have been made or not; ask again with its key");
+
+/// When a request whose cause passes by itself is worth another try.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What a call that moves money may answer besides.
 const MOVING_MONEY: &[&Kind] = &[
@@ -47,9 +60,14 @@ const MOVING_MONEY: &[&Kind] = &[
     &WALLET_NOT_FOUND,
     &WALLET_FROZEN,
     &WALLET_CLOSED,
-    &BALANCE_LIMIT_EXCEEDED,
     &OUTCOME_UNKNOWN,
 ];
+
+/// What a call that brings money from outside may answer besides.
+const FUNDING: &[&Kind] = &[&BALANCE_LIMIT_EXCEEDED];
+
+/// What a call with the outside on the other side may answer besides.
+const CROSSING: &[&Kind] = &[&SYSTEM_CAPACITY_EXCEEDED];
 
 /// What a call that takes money out of a wallet may answer besides.
 const SPENDING: &[&Kind] = &[&INSUFFICIENT_BALANCE];
@@ -61,6 +79,7 @@ const SENDING: &[&Kind] = &[
     &RECEIVER_WALLET_FROZEN,
     &RECEIVER_WALLET_CLOSED,
     &CURRENCY_MISMATCH,
+    &RECEIVER_BALANCE_LIMIT_EXCEEDED,
 ];
 
 service::problem_sets! {
@@ -72,9 +91,9 @@ service::problem_sets! {
     /// Problems of reading a wallet.
     WalletProblems = ANY_CALL, WITH_TOKEN, WITH_PARAMETERS, &[&WALLET_NOT_FOUND];
     /// Problems of a deposit.
-    DepositProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, MOVING_MONEY;
+    DepositProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, MOVING_MONEY, FUNDING, CROSSING;
     /// Problems of a withdrawal.
-    WithdrawalProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, MOVING_MONEY, SPENDING;
+    WithdrawalProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, MOVING_MONEY, SPENDING, CROSSING;
     /// Problems of a transfer.
     TransferProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, MOVING_MONEY, SPENDING, SENDING;
     /// Problems of reading a transfer.
@@ -101,12 +120,18 @@ pub(super) fn rejection_kind(rejection: Rejection) -> &'static Kind {
         Rejection::CurrencyMismatch => &CURRENCY_MISMATCH,
         Rejection::InsufficientBalance => &INSUFFICIENT_BALANCE,
         Rejection::BalanceLimitExceeded => &BALANCE_LIMIT_EXCEEDED,
+        Rejection::ReceiverBalanceLimitExceeded => &RECEIVER_BALANCE_LIMIT_EXCEEDED,
+        Rejection::SystemCapacityExceeded => &SYSTEM_CAPACITY_EXCEEDED,
     }
 }
 
 /// A rejection, as an error to return.
 pub(super) fn rejected(rejection: Rejection) -> Problem {
-    Problem::new(rejection_kind(rejection))
+    let problem = Problem::new(rejection_kind(rejection));
+    match rejection {
+        Rejection::SystemCapacityExceeded => problem.retry_after(RETRY_AFTER),
+        _ => problem,
+    }
 }
 
 /// A wallet that was not opened.
@@ -131,7 +156,7 @@ pub(super) fn not_answered(error: EngineError) -> Problem {
         }
         EngineError::OutcomeUnknown => Problem::new(&OUTCOME_UNKNOWN),
     }
-    .retry_after(Duration::from_secs(1))
+    .retry_after(RETRY_AFTER)
 }
 
 /// A read that failed.

@@ -132,7 +132,7 @@ pub(super) struct TransferJson {
     /// Balance of the caller's wallet right after it, in minor units.
     #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 7_000)]
     balance: i64,
-    /// When it was decided.
+    /// When it was decided. The lines of both wallets' histories are never before it.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
@@ -212,7 +212,8 @@ pub(super) struct TransactionJson {
     /// What for, in the sender's words.
     #[schema(required = true, max_length = 200, example = "lunch")]
     summary: Option<String>,
-    /// When; never before the wallet's transaction before it.
+    /// When the transfer was decided, or the time of the wallet's transaction before it if that is
+    /// later.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }

@@ -54,7 +54,8 @@ pub(super) const RULES: &[(&str, &str)] = &[
          WHERE t.transfer_status = 'completed' AND (d.id IS NULL OR c.id IS NULL
              OR d.transfer_id <> t.id OR c.transfer_id <> t.id
              OR d.direction <> 'debit' OR c.direction <> 'credit'
-             OR d.amount <> t.amount OR c.amount <> t.amount)",
+             OR d.amount <> t.amount OR c.amount <> t.amount
+             OR d.created_at < t.created_at OR c.created_at < t.created_at)",
     ),
     (
         "there is no transaction without its completed transfer",

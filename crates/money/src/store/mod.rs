@@ -6,6 +6,7 @@ pub mod audit;
 mod durable;
 pub mod mysql;
 pub mod sqlite;
+mod stripes;
 mod totals;
 mod words;
 
@@ -168,9 +169,13 @@ pub trait LaneStore: Send {
         count: i64,
     ) -> impl Future<Output = Result<i64, StoreError>> + Send;
 
-    /// The system's account on the other side of this lane's deposits and withdrawals. Lanes get
-    /// different ones as far as there are enough, so that they do not queue for one row.
-    fn take_stripe(&mut self) -> impl Future<Output = Result<AccountId, StoreError>> + Send;
+    /// The system's account on the other side of this lane's deposits and withdrawals, in place of
+    /// `full`, which has no room left. Lanes get different ones as far as there are enough, so that
+    /// they do not queue for one row.
+    fn take_stripe(
+        &mut self,
+        full: Option<AccountId>,
+    ) -> impl Future<Output = Result<AccountId, StoreError>> + Send;
 
     /// Starts a transaction, rolling back an abandoned one.
     fn begin(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;

@@ -235,10 +235,11 @@ async fn with_a_wallet_a_rejection_is_recorded_and_moves_nothing() {
     let to = |wallet_id: i64, amount: i64| json!({"receiverWalletId": wallet_id, "amount": amount});
     let insufficient = "422 insufficient_balance";
     let too_much = "422 balance_limit_exceeded";
+    let receiver_is_full = "422 receiver_balance_limit_exceeded";
     check(&ann, "transfers", to(ann.wallet_id, 1), true, "422 same_wallet").await;
     check(&ann, "transfers", to(dollars, 1), true, "422 currency_mismatch").await;
     check(&ann, "transfers", to(bob.wallet_id, 1_001), true, insufficient).await;
-    check(&ann, "transfers", to(cho.wallet_id, 1), true, too_much).await;
+    check(&ann, "transfers", to(cho.wallet_id, 1), true, receiver_is_full).await;
     check(&ann, "withdrawals", json!({"amount": 1_001}), true, insufficient).await;
     check(&bob, "withdrawals", json!({"amount": ID_MAX}), true, insufficient).await;
     check(&ann, "deposits", json!({"amount": ID_MAX - 999}), true, too_much).await;

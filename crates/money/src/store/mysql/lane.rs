@@ -3,7 +3,9 @@
 //! feed) or covered by such a lock (a key is only ever recorded under its sender's), and each
 //! statement sees all that was committed before it began.
 
-use ledger::{AccountId, IdempotencyKey, Loaded};
+use std::collections::HashSet;
+
+use ledger::{AccountId, IdempotencyKey, Loaded, is_worn};
 use service::store::mysql::Database;
 
 use super::{
@@ -12,9 +14,14 @@ use super::{
     rows,
     statement::{Hex, LIST_MAX, Rows, list},
 };
-use crate::store::{Books, Effects, Flush, Footprint, IdKind, LaneStore, StoreError, words};
+use crate::store::{
+    Books, Effects, Flush, Footprint, IdKind, LaneStore, StoreError,
+    stripes::{self, Stripes},
+    words,
+};
 
 /// Stripes that lanes share out among them, one after the other. More lanes than this share some.
+/// Each lane goes on from its own to every 64th after it.
 const STRIPES: i64 = 64;
 
 /// One of any number of writers.
@@ -172,8 +179,19 @@ impl LaneStore for MySqlLane {
         self.reserve(name, count).await
     }
 
-    async fn take_stripe(&mut self) -> Result<AccountId, StoreError> {
-        Ok(AccountId(1 + self.reserve("stripe", 1).await? % STRIPES))
+    async fn take_stripe(&mut self, full: Option<AccountId>) -> Result<AccountId, StoreError> {
+        let taken = match full {
+            Some(AccountId(full)) => full - 1,
+            None => self.reserve("stripe", 1).await?,
+        };
+        self.connection.begin().await?;
+        let mut worn = HashSet::new();
+        for row in self.connection.query(stripes::BALANCES).await? {
+            if is_worn(rows::get(&row, 1)?) {
+                worn.insert(AccountId(rows::get(&row, 0)?));
+            }
+        }
+        Ok(Stripes { first: 1 + taken % STRIPES, step: STRIPES }.choose(full, &worn))
     }
 
     async fn begin(&mut self) -> Result<(), StoreError> {

@@ -21,7 +21,10 @@ pub use self::{
 };
 use super::{Reads, StoreError};
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_wallets_and_transfers.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_wallets_and_transfers.sql"),
+    include_str!("migrations/0002_system_wallets_hold_more.sql"),
+];
 
 /// The database, and how many lanes write to it.
 #[derive(Debug, Clone)]

@@ -20,7 +20,9 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 const TABLE_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// One statement, so that it sees one state of the books whatever moves meanwhile.
-const TOTALS: &str = "SELECT currency, CAST(SUM(balance) AS SIGNED), COUNT(*) \
+const TOTALS: &str = "SELECT currency, CAST(SUM(balance) AS SIGNED), COUNT(*), \
+     MIN(CASE WHEN account_id <= 9999 THEN balance ELSE 0 END), \
+     MAX(CASE WHEN account_id <= 9999 THEN balance ELSE 0 END) \
      FROM wallets GROUP BY currency ORDER BY currency";
 
 /// Steps along a wallet's chain in one statement. Recursion is bounded to 1,000 by default.
@@ -218,7 +220,10 @@ impl Reads for MySqlReads {
     fn totals(&self) -> BoxFuture<'_, Result<Totals, StoreError>> {
         Box::pin(async move {
             let rows = self.query_within(TABLE_TIMEOUT, TOTALS, Params::Empty).await?;
-            let values = |row| Ok((rows::get(row, 0)?, rows::get(row, 1)?, rows::get(row, 2)?));
+            let values = |row| {
+                let extremes = [rows::get(row, 3)?, rows::get(row, 4)?];
+                Ok((rows::get(row, 0)?, rows::get(row, 1)?, rows::get(row, 2)?, extremes))
+            };
             rows.iter().map(values).collect()
         })
     }

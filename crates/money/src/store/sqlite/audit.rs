@@ -2,10 +2,14 @@
 
 use std::path::Path;
 
+use ledger::AccountId;
 use rusqlite::Connection;
 use service::store::sqlite;
 
-use crate::store::audit::{self, AuditReport, CurrencySum};
+use crate::store::{
+    audit::{self, AuditReport, CurrencySum},
+    totals::Adder,
+};
 
 /// Audits the database in this file, which must be there. Changes nothing.
 pub fn audit(path: &Path) -> Result<AuditReport, sqlite::Error> {
@@ -30,7 +34,13 @@ fn count(db: &Connection, query: &str) -> rusqlite::Result<i64> {
 }
 
 fn sums(db: &Connection) -> rusqlite::Result<Vec<CurrencySum>> {
-    db.prepare(audit::SUMS)?
-        .query_map([], |row| Ok(CurrencySum { currency: row.get(0)?, sum: row.get(1)? }))?
-        .collect()
+    // Added up here: SQLite's SUM ends in an error where a part of the sum is beyond its type.
+    let mut adder = Adder::default();
+    let mut wallets = db.prepare("SELECT currency, balance, account_id FROM wallets")?;
+    let mut found = wallets.query([])?;
+    while let Some(row) = found.next()? {
+        adder.add(row.get_ref(0)?.as_str()?, row.get(1)?, AccountId(row.get(2)?));
+    }
+    let sums = adder.totals().sums.into_iter();
+    Ok(sums.map(|(currency, sum)| CurrencySum { currency, sum }).collect())
 }

@@ -1,17 +1,20 @@
 //! The writer. It runs on the lane's own thread, so its futures may block: they are ready at once.
 
 use std::{
+    collections::HashSet,
     fs::File,
     path::{Path, PathBuf},
 };
 
-use ledger::{AccountId, Loaded, Outcome, Transaction, Transfer, Wallet, WalletStatus};
+use ledger::{AccountId, Loaded, Outcome, Transaction, Transfer, Wallet, WalletStatus, is_worn};
 use rusqlite::{Connection, ErrorCode, named_params, params};
 use service::store::sqlite;
 
 use super::rows;
 use crate::store::{
-    Books, Effects, Flush, Footprint, IdKind, LaneStore, Reason, StoreError, words,
+    Books, Effects, Flush, Footprint, IdKind, LaneStore, Reason, StoreError,
+    stripes::{self, Stripes},
+    words,
 };
 
 /// The log grows to about this many pages of 2 KiB before it is copied into the database. Large,
@@ -21,8 +24,8 @@ const CHECKPOINT_PAGES: i64 = 32_768;
 /// Page cache of the writer, in KiB. SQLite walks all of it at each commit, so more is not better.
 const CACHE_KIB: i64 = 16 * 1024;
 
-/// The stripe of the only lane.
-const STRIPE: AccountId = AccountId(1);
+/// The stripes of the only lane.
+const STRIPES: Stripes = Stripes { first: 1, step: 1 };
 
 /// The one writing connection.
 #[derive(Debug)]
@@ -274,8 +277,16 @@ impl LaneStore for SqliteLane {
         Ok(end - count)
     }
 
-    async fn take_stripe(&mut self) -> Result<AccountId, StoreError> {
-        Ok(STRIPE)
+    async fn take_stripe(&mut self, full: Option<AccountId>) -> Result<AccountId, StoreError> {
+        let mut balances = self.db.prepare(stripes::BALANCES)?;
+        let mut found = balances.query([])?;
+        let mut worn = HashSet::new();
+        while let Some(row) = found.next()? {
+            if is_worn(row.get(1)?) {
+                worn.insert(AccountId(row.get(0)?));
+            }
+        }
+        Ok(STRIPES.choose(full, &worn))
     }
 
     async fn begin(&mut self) -> Result<(), StoreError> {

@@ -19,7 +19,10 @@ pub use self::{
 };
 use super::{Reads, Reason, StoreError};
 
-const MIGRATIONS: Migrations = &[include_str!("migrations/0001_wallets_and_transfers.sql")];
+const MIGRATIONS: Migrations = &[
+    include_str!("migrations/0001_wallets_and_transfers.sql"),
+    include_str!("migrations/0002_system_wallets_hold_more.sql"),
+];
 
 /// Readers at once. Reads are short and SQLite's readers do not wait for its writer.
 const READERS: usize = 2;

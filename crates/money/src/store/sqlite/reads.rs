@@ -95,10 +95,12 @@ impl Reads for SqliteReads {
             // order by currency: SQLite would sort all wallets in memory for the groups.
             let read = self.whole.run(|db| {
                 let mut adder = Adder::default();
-                let mut statement = db.prepare_cached("SELECT currency, balance FROM wallets")?;
+                let mut statement =
+                    db.prepare_cached("SELECT currency, balance, account_id FROM wallets")?;
                 let mut rows = statement.query([])?;
                 while let Some(row) = rows.next()? {
-                    adder.add(row.get_ref(0)?.as_str()?, row.get(1)?);
+                    let owner = AccountId(row.get(2)?);
+                    adder.add(row.get_ref(0)?.as_str()?, row.get(1)?, owner);
                 }
                 Ok(adder.totals())
             });

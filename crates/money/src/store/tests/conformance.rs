@@ -36,6 +36,7 @@ pub(crate) async fn run<L: LaneStore>(new: impl AsyncFn() -> Subject<L>) {
     a_negative_balance_is_refused_by_the_database(new().await).await;
     standings_and_the_feed_position_are_kept_together(new().await).await;
     history_is_paged_and_bounded_by_time(new().await).await;
+    a_worn_stripe_gives_way_to_another(new().await).await;
     the_audit_finds_nothing_wrong(new().await).await;
 }
 
@@ -143,7 +144,7 @@ async fn transfers_are_kept_and_answer_their_keys<L: LaneStore>(mut subject: Sub
         let query =
             HistoryQuery { wallet_id: leg.wallet_id, start: None, from: None, to: None, limit: 1 };
         let page = subject.reads.history(query).await.unwrap().unwrap();
-        assert_eq!(page.items, [leg.clone()]);
+        assert_eq!(page.items, std::slice::from_ref(leg));
         assert_eq!((leg.sender_wallet_id, leg.receiver_wallet_id), (ann.id, bob.id));
     }
     let view = subject.reads.transfer(posting.transfer.id).await.unwrap().unwrap();
@@ -219,6 +220,29 @@ async fn standings_and_the_feed_position_are_kept_together<L: LaneStore>(mut sub
     assert!(open_wallet(&mut loaded, ANN, Currency::KRW, opening).is_err(), "closed for good");
     assert!(open_wallet(&mut loaded, BOB, Currency::KRW, opening).is_ok());
 }
+
+async fn a_worn_stripe_gives_way_to_another<L: LaneStore>(mut subject: Subject<L>) {
+    subject.open(ANN, Currency::KRW).await;
+    let system_wallet = subject.reads.wallets_of(STRIPE).await.unwrap().remove(0);
+    let second = subject.lane.take_stripe(Some(STRIPE)).await.unwrap();
+    assert_ne!(second, STRIPE);
+    for (balance, used) in [(i64::MIN / 2, 0.5), (i64::MIN, 1.0), (i64::MAX, 1.0)] {
+        subject.lane.begin().await.unwrap();
+        let worn = Wallet { balance, ..system_wallet.clone() };
+        let effects = Effects { changed: vec![&worn], ..Effects::default() };
+        subject.lane.persist(&effects).await.unwrap();
+        subject.lane.commit().await.unwrap();
+        let totals = subject.reads.totals().await.unwrap();
+        assert_eq!(totals.system_room_used().collect::<Vec<_>>(), [("KRW", used)]);
+        // Also a lane that starts, and comes upon this one.
+        for _ in 0..STRIPES_TRIED {
+            assert_ne!(subject.lane.take_stripe(None).await.unwrap(), STRIPE);
+        }
+    }
+}
+
+/// Starts of lanes until each stripe that they share was at hand once.
+const STRIPES_TRIED: usize = 64;
 
 /// Long enough for several marks, with several transactions at each time.
 async fn history_is_paged_and_bounded_by_time<L: LaneStore>(mut subject: Subject<L>) {
