@@ -11,7 +11,7 @@ use service::clock::Clock;
 
 use crate::{
     config::{Config, DatabaseSettings, DatabaseUrl},
-    data_dir::{account_database, money_database},
+    data_dir::{account_database, check_data_dir, money_database},
     database::mysql_database,
     flags::{DatabaseFlags, Owner},
 };
@@ -43,11 +43,8 @@ pub(crate) fn account_store(
 pub async fn audit(flags: &DatabaseFlags) -> anyhow::Result<AuditReport> {
     let config = Config::load(&(Owner::Money, flags))?;
     match place(flags, &config.money.database(), &config.data_dir, money_database)? {
-        DatabaseUrl::Sqlite(path) => {
-            anyhow::ensure!(path.is_file(), "there is no database {}", path.display());
-            money::store::sqlite::audit(&path)
-                .with_context(|| format!("{} cannot be audited", path.display()))
-        }
+        DatabaseUrl::Sqlite(path) => money::store::sqlite::audit(&path)
+            .with_context(|| format!("{} cannot be audited", path.display())),
         DatabaseUrl::Mysql(url) => {
             let database = mysql_database("money", &url, 1)?;
             let report = money::store::mysql::audit(&database).await;
@@ -68,6 +65,6 @@ fn place(
     if flags.data_dir.is_none() && settings.is_given() {
         return settings.url();
     }
-    anyhow::ensure!(data_dir.is_dir(), "there is no data directory {}", data_dir.display());
+    check_data_dir(data_dir)?;
     Ok(DatabaseUrl::Sqlite(file(data_dir)))
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
+    io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
@@ -27,8 +28,16 @@ pub struct DatabaseFile {
 }
 
 impl DataDir {
-    /// Creates the folder if it is not there, and takes it. Refused if another process has it.
+    /// Creates the folder if it is not there, and takes it. Refused if another process has it, or
+    /// if a restore was interrupted in it.
     pub fn take(path: &Path) -> anyhow::Result<Self> {
+        let taken = Self::take_to_restore(path)?;
+        refuse_half_restored(path)?;
+        Ok(taken)
+    }
+
+    /// The same for the restore itself.
+    pub(crate) fn take_to_restore(path: &Path) -> anyhow::Result<Self> {
         let lock = open_lock(path, "lock")?;
         let taken = lock.try_lock();
         check(taken, || format!("the data directory {}", path.display()))?;
@@ -72,6 +81,7 @@ impl DatabaseFile {
         let folder_lock = open_lock(folder, "lock")?;
         let taken = folder_lock.try_lock_shared();
         check(taken, || format!("the data directory {}", folder.display()))?;
+        refuse_half_restored(folder)?;
         let file_lock = open_lock(folder, &format!("{}.lock", name.to_string_lossy()))?;
         check(file_lock.try_lock(), || format!("the database {}", path.display()))?;
         Ok(Self { _folder: folder_lock, _file: file_lock })
@@ -100,6 +110,38 @@ fn check(taken: Result<(), TryLockError>, what: impl Fn() -> String) -> anyhow::
         Err(TryLockError::WouldBlock) => bail!("{} is in use by another process", what()),
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("{} cannot be locked", what()))
+        }
+    }
+}
+
+/// There while a restore exchanges files. Who finds it without a restore at work has files of
+/// before and of after.
+pub(crate) const RESTORE_MARK: &str = "restore.unfinished";
+
+fn refuse_half_restored(folder: &Path) -> anyhow::Result<()> {
+    let mark = folder.join(RESTORE_MARK);
+    let is_marked = mark.try_exists();
+    let is_marked = is_marked.with_context(|| format!("{} cannot be read", mark.display()))?;
+    anyhow::ensure!(
+        !is_marked,
+        "a restore into {} was interrupted while it exchanged files: run `my-pay admin restore` \
+         again",
+        folder.display()
+    );
+    Ok(())
+}
+
+/// Shows that a folder is there, for commands beside a service, which must not create one because
+/// its name was misspelt. A missing permission is not a missing folder.
+pub(crate) fn check_data_dir(path: &Path) -> anyhow::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => bail!("the data directory {} is no folder", path.display()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            bail!("there is no data directory {}", path.display())
+        }
+        Err(error) => {
+            Err(error).with_context(|| format!("the data directory {} is closed", path.display()))
         }
     }
 }

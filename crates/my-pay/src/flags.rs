@@ -165,6 +165,18 @@ pub struct DatabaseFlags {
     pub common: CommonFlags,
 }
 
+/// Flags of commands that work on both databases of a data directory.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct DataDirFlags {
+    /// Folder of the embedded databases [variable: `MY_PAY_DATA_DIR`] [default: ./my-pay-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// What every command has.
+    #[command(flatten)]
+    pub common: CommonFlags,
+}
+
 /// Flags of `my-pay migrate`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct MigrateFlags {
@@ -301,6 +313,17 @@ impl CommandFlags for (Owner, &DatabaseFlags) {
             Owner::Account => layer.account.database_url.clone_from(&flags.database_url),
             Owner::Money => layer.money.database_url.clone_from(&flags.database_url),
         }
+    }
+}
+
+impl CommandFlags for DataDirFlags {
+    fn file(&self) -> Option<&PathBuf> {
+        self.common.file()
+    }
+
+    fn apply(&self, layer: &mut ConfigLayer) {
+        self.common.apply(layer);
+        layer.data_dir.clone_from(&self.data_dir);
     }
 }
 

@@ -1,18 +1,19 @@
 //! The program: flags and subcommands. It decides nothing; it loads the configuration, starts what
 //! the library wires together, and turns errors into one clear line.
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use axum::http::Uri;
 use clap::{Parser, Subcommand};
 use my_pay::{
     account::Account,
-    admin,
+    admin, backup,
     config::Config,
     demo,
     flags::{
-        AccountFlags, DatabaseFlags, Flags, GatewayFlags, MigrateFlags, MoneyFlags, SeedFlags,
+        AccountFlags, DataDirFlags, DatabaseFlags, Flags, GatewayFlags, MigrateFlags, MoneyFlags,
+        SeedFlags,
     },
     gateway::Edge,
     health,
@@ -97,6 +98,25 @@ enum AdminCommand {
         #[command(flatten)]
         flags: DatabaseFlags,
     },
+    /// Copies the embedded databases as they are at this moment, also while services run
+    Backup {
+        /// A new folder, or an empty one
+        #[arg(value_name = "DIR")]
+        to: PathBuf,
+        #[command(flatten)]
+        flags: DataDirFlags,
+    },
+    /// Puts a backup into the data directory, which no process may be using, and audits it
+    Restore {
+        /// The folder of the backup
+        #[arg(value_name = "DIR")]
+        from: PathBuf,
+        /// Moves databases that are there aside, into a folder in the data directory
+        #[arg(long)]
+        replace: bool,
+        #[command(flatten)]
+        flags: DataDirFlags,
+    },
 }
 
 fn main() -> ExitCode {
@@ -142,6 +162,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let report = block_on(admin::audit(&flags))?;
             print(&report.to_string());
             Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Admin(AdminCommand::Backup { to, flags }) => {
+            print(&block_on(backup::back_up(&to, &flags, Clock::system()))?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Admin(AdminCommand::Restore { from, replace, flags }) => {
+            let restored = backup::restore(&from, &flags, replace, Clock::system());
+            let restored = block_on(restored)?;
+            print(&restored.to_string());
+            Ok(if restored.audit.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
 }

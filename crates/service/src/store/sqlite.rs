@@ -1,7 +1,12 @@
 //! SQLite as both services use it: opened with the same durability, migrated the same way, and
 //! reached from async code through a small pool whose statements run on threads that may block.
 
+mod evidence;
+mod foreign_log;
+mod snapshot;
+
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -9,6 +14,11 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::Semaphore;
+
+pub use self::{
+    evidence::{Opened, open_to_read},
+    snapshot::Snapshot,
+};
 
 /// The newest schema is the number of migrations; each runs once, in order, and is never edited.
 pub type Migrations = &'static [&'static str];
@@ -29,6 +39,37 @@ pub enum Error {
         /// The newest version known here.
         known: usize,
     },
+    /// There is no file.
+    #[error("there is no database {}", .path.display())]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The file is there, or may be, and cannot be read.
+    #[error("{} cannot be read", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The log beside the file is not the log of this file.
+    #[error(
+        "{} is not the log of {}: {reason}. Something was put in the place of a database whose \
+         process had been killed. Use `my-pay admin restore`, which moves both aside",
+        .log.display(), .path.display()
+    )]
+    ForeignLog {
+        /// The database file.
+        path: PathBuf,
+        /// The log.
+        log: PathBuf,
+        /// How that was noticed.
+        reason: &'static str,
+    },
+    /// A file could not be written or flushed.
+    #[error("a file of the embedded database failed")]
+    Io(#[from] io::Error),
     /// SQLite said no.
     #[error("the embedded database failed")]
     Sqlite(#[from] rusqlite::Error),
@@ -45,24 +86,26 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens a database, creates it if it is not there, and migrates it.
 pub fn open(path: &Path, migrations: Migrations) -> Result<Connection, Error> {
+    foreign_log::refuse(path)?;
     let mut connection = connect(path)?;
     migrate(&mut connection, path, migrations)?;
     Ok(connection)
 }
 
-/// Opens a database that must be there, for reading beside the service that owns it. Changes
-/// nothing.
-pub fn open_to_read(path: &Path, migrations: Migrations) -> Result<Connection, Error> {
-    // Not SQLITE_OPEN_READ_ONLY: a reader of a write-ahead log takes its place in the log's index.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "query_only", true)?;
-    let found = schema_version(&connection)?;
-    if found > migrations.len() {
-        return Err(Error::TooNew { path: path.to_owned(), found, known: migrations.len() });
+/// The write-ahead log of a database.
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
+
+/// A missing permission is not a missing file.
+fn unreadable(path: &Path, source: io::Error) -> Error {
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::NotFound => Error::Missing { path },
+        _ => Error::Unreadable { path, source },
     }
-    Ok(connection)
 }
 
 /// Opens a further connection to a database that [`open`] has migrated.

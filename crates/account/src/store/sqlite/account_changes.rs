@@ -48,6 +48,11 @@ pub(super) fn after(
     .collect()
 }
 
+/// The sequence of the newest change; 0 if there is none.
+pub(super) fn newest(db: &Connection) -> rusqlite::Result<i64> {
+    db.query_row("SELECT COALESCE(MAX(sequence), 0) FROM account_changes", [], |row| row.get(0))
+}
+
 const fn text(standing: Standing) -> &'static str {
     match standing {
         Standing::Active => "active",

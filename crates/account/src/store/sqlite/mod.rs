@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use service::{
     clock::Timestamp,
     contract::{account_feed::AccountChange, identity::Identity, introspection::TokenDigest},
-    store::sqlite::{self, Migrations, Pool},
+    store::sqlite::{self, Migrations, Pool, Snapshot},
 };
 
 use super::{
@@ -103,6 +103,16 @@ impl SqliteStore {
     }
 }
 
+/// The database in this file, which must be there, at this moment.
+pub fn snapshot(path: &Path) -> Result<Snapshot, sqlite::Error> {
+    Snapshot::take(path, MIGRATIONS)
+}
+
+/// The newest change of the account feed in a snapshot; 0 if there is none.
+pub fn feed_sequence(snapshot: &Snapshot) -> Result<i64, sqlite::Error> {
+    Ok(account_changes::newest(snapshot.connection())?)
+}
+
 impl From<sqlite::Error> for Error {
     fn from(error: sqlite::Error) -> Self {
         let is_busy = match &error {
@@ -111,7 +121,7 @@ impl From<sqlite::Error> for Error {
                 cause.sqlite_error_code(),
                 Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
             ),
-            sqlite::Error::TooNew { .. } | sqlite::Error::Panicked => false,
+            _ => false,
         };
         if is_busy { Self::Busy(error.into()) } else { Self::Failed(error.into()) }
     }

@@ -13,8 +13,8 @@ use crate::store::{
 
 /// Audits the database in this file, which must be there. Changes nothing.
 pub fn audit(path: &Path) -> Result<AuditReport, sqlite::Error> {
-    let mut db = sqlite::open_to_read(path, super::MIGRATIONS)?;
-    let tx = db.transaction()?;
+    let mut opened = sqlite::open_to_read(path, super::MIGRATIONS)?;
+    let tx = opened.db.transaction()?;
     let mut report = AuditReport {
         wallets: count(&tx, audit::WALLETS)?,
         completed_transfers: count(&tx, audit::COMPLETED_TRANSFERS)?,

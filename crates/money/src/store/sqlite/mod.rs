@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use service::store::sqlite::{self, Migrations, Pool};
+use service::store::sqlite::{self, Migrations, Pool, Snapshot};
 
 use self::reads::SqliteReads;
 pub use self::{
@@ -52,6 +52,16 @@ impl SqliteStore {
         let whole = sqlite::connect(&self.path)?;
         Ok(Arc::new(SqliteReads::new(Pool::new(connections?), Pool::new(vec![whole]))))
     }
+}
+
+/// The database in this file, which must be there, at this moment.
+pub fn snapshot(path: &Path) -> Result<Snapshot, sqlite::Error> {
+    Snapshot::take(path, MIGRATIONS)
+}
+
+/// How far the account feed has been followed in a snapshot.
+pub fn feed_sequence(snapshot: &Snapshot) -> Result<i64, sqlite::Error> {
+    Ok(rows::feed_sequence(snapshot.connection())?)
 }
 
 impl From<rusqlite::Error> for StoreError {

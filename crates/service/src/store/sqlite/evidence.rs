@@ -1,0 +1,140 @@
+//! Opening a database to read it, also where nothing may be written: a copy that is kept as
+//! evidence, a read-only file system. Such a file is not touched, not even by root.
+
+use std::{
+    fs, io,
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use tempfile::TempDir;
+
+use super::{BUSY_TIMEOUT, Error, Migrations, foreign_log, log_of, schema_version, unreadable};
+
+/// A database that is open for reading.
+#[derive(Debug)]
+pub struct Opened {
+    /// Changes nothing.
+    pub db: Connection,
+    /// Whether a service may be writing meanwhile.
+    pub is_shared: bool,
+    /// What a reader of the result must know about how it was read.
+    pub note: Option<String>,
+    /// Ends after the connection.
+    _copy: Option<TempDir>,
+}
+
+/// Opens a database that must be there, for reading beside the service that owns it. Changes
+/// nothing.
+pub fn open_to_read(path: &Path, migrations: Migrations) -> Result<Opened, Error> {
+    // SQLite says the same of a file that is missing and of one that may not be read.
+    fs::File::open(path).map_err(|cause| unreadable(path, cause))?;
+    let opened = if is_protected(path)? { open_protected(path)? } else { open_shared(path)? };
+    opened.db.pragma_update(None, "query_only", true)?;
+    let found = schema_version(&opened.db)?;
+    if found > migrations.len() {
+        return Err(Error::TooNew { path: path.to_owned(), found, known: migrations.len() });
+    }
+    Ok(opened)
+}
+
+/// Whether the file or its folder may not be written: by us, or by their modes, which root does not
+/// feel and still should honour.
+fn is_protected(path: &Path) -> io::Result<bool> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    for place in [path, folder] {
+        let has_no_writer = fs::metadata(place)?.permissions().mode() & 0o222 == 0;
+        if has_no_writer || accessat(CWD, place, Access::WRITE_OK, AtFlags::EACCESS).is_err() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Not `SQLITE_OPEN_READ_ONLY`: a reader of a write-ahead log takes its place in the log's index.
+fn open_shared(path: &Path) -> Result<Opened, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(Opened { db, is_shared: true, note: None, _copy: None })
+}
+
+fn open_protected(path: &Path) -> Result<Opened, Error> {
+    let shown = path.display();
+    let log = log_of(path);
+    let has_log = match fs::metadata(&log) {
+        Ok(found) => found.len() > 0,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(cause) => return Err(unreadable(&log, cause)),
+    };
+    if !has_log {
+        let db = open_read_only(path, "immutable=1")?;
+        let note = format!("{shown} may not be written and has no log: read as it is");
+        return Ok(Opened { db, is_shared: false, note: Some(note), _copy: None });
+    }
+    foreign_log::refuse(path)?;
+    // With the log's index a service may be at work, as another user.
+    let db = open_read_only(path, "readonly_shm=1")?;
+    match schema_version(&db) {
+        Ok(_) => {
+            let note = format!("{shown} may not be written: read together with its log");
+            Ok(Opened { db, is_shared: false, note: Some(note), _copy: None })
+        }
+        Err(error)
+            if matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+            ) =>
+        {
+            drop(db);
+            open_copied(path, &log)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is in the log cannot be read without an index, which cannot be made beside it: in a private
+/// copy of both it can.
+fn open_copied(path: &Path, log: &Path) -> Result<Opened, Error> {
+    let folder = tempfile::Builder::new().prefix("my-pay-read-").tempdir()?;
+    let copy = folder.path().join("copy.db");
+    for (from, to) in [(path, &copy), (log, &log_of(&copy))] {
+        fs::copy(from, to).map_err(|cause| unreadable(from, cause))?;
+        fs::set_permissions(to, fs::Permissions::from_mode(0o600))?;
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(&copy, flags)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    let note = format!(
+        "{} may not be written and has a log: both were read from a private copy",
+        path.display()
+    );
+    Ok(Opened { db, is_shared: false, note: Some(note), _copy: Some(folder) })
+}
+
+fn open_read_only(path: &Path, parameter: &str) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(uri(path, parameter), flags)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(db)
+}
+
+/// A file as SQLite's URIs name it. Everything but what is never special is escaped.
+fn uri(path: &Path, parameter: &str) -> PathBuf {
+    let mut uri = "file:".to_owned();
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            uri += &format!("%{byte:02X}");
+        }
+    }
+    PathBuf::from(format!("{uri}?{parameter}"))
+}
