@@ -1,10 +1,12 @@
 //! Real servers for tests: a private MariaDB or Redis on a free port, with its data in a temporary
-//! folder, ended by its process id when the value is dropped. Only tests and the load generator use
-//! it, so its errors are panics that say what went wrong.
+//! folder, ended by its process id when the value is dropped; and a disk that fails on demand. Only
+//! tests and the load generator use it, so its errors are panics that say what went wrong.
 
+mod disk;
 mod mariadb;
 mod redis;
 mod server;
 
+pub use disk::{DiskFault, FaultyDisk};
 pub use mariadb::MariaDb;
 pub use redis::Redis;
