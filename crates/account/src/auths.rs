@@ -230,7 +230,8 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_email_is_verified_like_a_known_one() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("account.db")).unwrap();
+        let fatal = service::fatal::Reporter::default();
+        let store = SqliteStore::open(&folder.path().join("account.db"), &fatal).unwrap();
         let mut config = Config::default();
         config.password.memory_kib = 64;
         let service = AccountService::new(Arc::new(store), config, Clock::system()).unwrap();

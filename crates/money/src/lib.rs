@@ -101,9 +101,10 @@ impl MoneyService {
             EngineParts { config, locks, clock: clock.clone(), metrics: engine_metrics, fatal };
         let (engine, threads, reads): (_, _, Arc<dyn Reads>) = match database {
             Database::Sqlite(store) => {
-                let (engine, threads) = Engine::start(vec![store.lane()?], &parts, &shutdown)?;
+                let (engine, threads) =
+                    Engine::start(vec![store.lane(&parts.fatal)?], &parts, &shutdown)?;
                 let durabilities = Arc::clone(engine.durabilities());
-                let reads = DurableReads { reads: store.reads()?, durabilities };
+                let reads = DurableReads { reads: store.reads(&parts.fatal)?, durabilities };
                 (engine, threads, Arc::new(reads))
             }
             Database::MySql(store) => {

@@ -45,7 +45,7 @@ impl Account {
         let listener = Listener::bind(config.account.listen)?;
         let operations = operations::bind(config)?;
         let (reporter, failure) = fatal::channel();
-        let Opened { store, file } = open_account(&config.account.database()).await?;
+        let Opened { store, file } = open_account(&config.account.database(), &reporter).await?;
         let mut metrics = Metrics::new();
         let registry = &mut metrics.registry;
         let account = AccountService::new(store, config.account.to_service(), clock.clone())?;

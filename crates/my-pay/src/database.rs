@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use service::store::mysql;
+use service::{fatal::Reporter, store::mysql};
 
 use crate::{
     config::{DatabaseSettings, DatabaseUrl, MoneyConfig, Secret},
@@ -18,14 +18,16 @@ pub(crate) struct Opened<T> {
     pub(crate) file: Option<DatabaseFile>,
 }
 
-/// The account service's store.
+/// The account service's store. What ends the process is reported to `fatal`.
 pub(crate) async fn open_account(
     settings: &DatabaseSettings<'_>,
+    fatal: &Reporter,
 ) -> anyhow::Result<Opened<Arc<dyn account::Store>>> {
     match settings.url()? {
         DatabaseUrl::Sqlite(path) => {
             let file = DatabaseFile::take(&path)?;
-            let store = account::SqliteStore::open(&path).with_context(|| cannot_open(settings))?;
+            let store =
+                account::SqliteStore::open(&path, fatal).with_context(|| cannot_open(settings))?;
             Ok(Opened { store: Arc::new(store), file: Some(file) })
         }
         DatabaseUrl::Mysql(url) => {
@@ -68,7 +70,7 @@ pub(crate) async fn migrate(owner: Owner, settings: &DatabaseSettings<'_>) -> an
 fn migrate_sqlite(owner: Owner, path: &Path) -> anyhow::Result<()> {
     let _file = DatabaseFile::take(path)?;
     match owner {
-        Owner::Account => drop(account::SqliteStore::open(path)?),
+        Owner::Account => drop(account::SqliteStore::open(path, &Reporter::default())?),
         Owner::Money => drop(money::store::sqlite::SqliteStore::open(path)?),
     }
     Ok(())

@@ -55,7 +55,7 @@ impl Up {
         let (stop_working, working) = shutdown::channel();
         let (reporter, failure) = fatal::channel();
 
-        let accounts = account::SqliteStore::open(&data_dir.account_database())
+        let accounts = account::SqliteStore::open(&data_dir.account_database(), &reporter)
             .context("the account database cannot be opened")?;
         let account =
             AccountService::new(Arc::new(accounts), config.account.to_service(), clock.clone())?;

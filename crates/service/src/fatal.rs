@@ -36,6 +36,13 @@ impl Reporter {
     }
 }
 
+impl Default for Reporter {
+    /// A reporter whose reports end no process, for commands that end by themselves.
+    fn default() -> Self {
+        channel().0
+    }
+}
+
 impl Failure {
     /// Waits for the report and returns its reason. Never returns if there is none, even if every
     /// reporter is gone.

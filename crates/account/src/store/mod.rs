@@ -25,8 +25,8 @@ use crate::{email::Email, ids::IdName, token::Salt};
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing was done; the same may work in a moment.
-    #[error("the account store is busy")]
+    /// Nothing was done; the same may work in a moment, or when the database has room again.
+    #[error("the account store cannot do it now")]
     Busy(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The commit was sent and no answer came: it may have been done or not.
     #[error("the outcome of a change in the account store is unknown")]

@@ -51,7 +51,8 @@ impl Harness {
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let database = folder.path().join("account.db");
-        let store = SqliteStore::open(&database).expect("a new database");
+        let store = SqliteStore::open(&database, &service::fatal::Reporter::default())
+            .expect("a new database");
         let mut config = Config::default();
         // As cheap as Argon2id gets: these tests are about who may do what.
         config.password.memory_kib = 8;

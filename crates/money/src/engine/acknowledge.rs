@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use service::{fatal::Reporter, http::problem::chain, trace::Span};
+use service::trace::Span;
 use tokio::{runtime::Handle, sync::mpsc, time::Instant};
 
 use super::{
@@ -32,35 +32,11 @@ pub(super) struct Committed {
     pub(super) span: Span,
 }
 
-/// Where commits become durable.
-pub(super) struct Disk<F> {
-    pub(super) flusher: F,
-    pub(super) durability: Arc<Durability>,
-    pub(super) fatal: Reporter,
-}
-
-impl<F: Flush> Disk<F> {
-    /// Makes everything up to this commit durable, or ends the service.
-    fn flush(&mut self, commit: u64) {
-        if self.durability.is_failed() {
-            return;
-        }
-        if let Err(error) = self.flusher.flush() {
-            self.durability.fail();
-            self.fatal.report(format!(
-                "the disk refused to make money durable; no more is moved or told: {}",
-                chain(&error)
-            ));
-        } else {
-            self.durability.reach(commit);
-        }
-    }
-}
-
 /// Flushes and answers until the lane is gone.
 pub(super) fn acknowledge<F: Flush>(
-    mut disk: Disk<F>,
+    mut flusher: F,
     mut committed: mpsc::Receiver<Committed>,
+    durability: &Arc<Durability>,
     runtime: &Handle,
     metrics: &Arc<EngineMetrics>,
 ) {
@@ -71,20 +47,31 @@ pub(super) fn acknowledge<F: Flush>(
         }
         let newest = group.last().map_or(0, |batch| batch.commit);
         let started = Instant::now();
-        disk.flush(newest);
+        flush(&mut flusher, durability, newest);
         let took = started.elapsed();
         metrics.observe_stage(Stage::Flush, took);
         for batch in &group {
             batch.span.record(Stage::Flush.as_str(), took);
         }
         // From inside the runtime, because waking each waiter from outside costs a system call.
-        let failed = disk.durability.is_failed();
+        let failed = durability.is_failed();
         let metrics = Arc::clone(metrics);
         runtime.spawn(async move {
             for batch in group {
                 batch.answer(failed, &metrics);
             }
         });
+    }
+}
+
+/// Makes everything up to this commit durable, or ends the service.
+fn flush(flusher: &mut impl Flush, durability: &Durability, commit: u64) {
+    if durability.is_failed() {
+        return durability.give_up();
+    }
+    match flusher.flush() {
+        Ok(()) => durability.reach(commit),
+        Err(error) => durability.fail(&error),
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use service::{fatal::Reporter, http::problem::chain};
 use tokio::sync::watch;
 
 use crate::store::StoreError;
@@ -18,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Durability {
     begun: AtomicU64,
     reached: watch::Sender<Reached>,
+    fatal: Reporter,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -27,9 +29,9 @@ struct Reached {
 }
 
 impl Durability {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(fatal: Reporter) -> Self {
         let reached = watch::Sender::new(Reached { durable: 0, failed: false });
-        Self { begun: AtomicU64::new(0), reached }
+        Self { begun: AtomicU64::new(0), reached, fatal }
     }
 
     /// A commit begins: from now on readers may see it.
@@ -47,14 +49,24 @@ impl Durability {
         self.reached.send_modify(|reached| reached.durable = commit);
     }
 
-    /// The disk refused. After that no later success proves anything, so this is for good.
-    pub(super) fn fail(&self) {
+    /// The disk refused. After that no later success proves anything, so this is for good, and the
+    /// process must end.
+    pub(super) fn fail(&self, error: &StoreError) {
+        self.give_up();
+        self.fatal.report(format!(
+            "the disk refused to make money durable; no more is moved or told: {}",
+            chain(error)
+        ));
+    }
+
+    /// No commit is made durable any more: readers must not wait for one.
+    pub(super) fn give_up(&self) {
         self.reached.send_modify(|reached| reached.failed = true);
     }
 
-    /// Whether the disk has refused.
+    /// Whether the disk has refused, or anything else that ends the process was reported.
     pub(crate) fn is_failed(&self) -> bool {
-        self.reached.borrow().failed
+        self.fatal.is_reported()
     }
 
     /// Waits until all that a reader may have seen by now is on disk.
@@ -63,7 +75,7 @@ impl Durability {
         let mut reached = self.reached.subscribe();
         let caught_up = reached.wait_for(|reached| reached.failed || reached.durable >= seen);
         match tokio::time::timeout(PATIENCE, caught_up).await {
-            Ok(Ok(reached)) if !reached.failed => Ok(()),
+            Ok(Ok(reached)) if !reached.failed && !self.fatal.is_reported() => Ok(()),
             _ => Err(StoreError::Failed("the disk does not confirm what was read".into())),
         }
     }

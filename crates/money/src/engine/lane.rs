@@ -63,6 +63,8 @@ impl<S: LaneStore> Lane<S> {
 
     /// Works until shutdown; then refuses new jobs and finishes those that wait.
     pub(super) async fn run(&mut self, mut shutdown: Shutdown) {
+        // A lane that starts again after a panic may have left a transaction open.
+        self.roll_back().await;
         let queue = Arc::clone(&self.surroundings.queue);
         let jobs_max = self.surroundings.batch_jobs_max;
         while let Some(batch) = queue.take(jobs_max, &mut shutdown).await {
@@ -224,8 +226,22 @@ impl<S: LaneStore> Lane<S> {
         Ok(*self.stripe.insert(taken))
     }
 
-    /// Load, decide, persist, commit.
+    /// Load, decide, persist, commit; or nothing at all, at once, so that no lock outlives it.
     async fn attempt(&mut self, batch: &[Job], span: &Span) -> Result<Vec<Done>, StoreError> {
+        let result = self.attempt_once(batch, span).await;
+        if result.is_err() {
+            self.roll_back().await;
+        }
+        result
+    }
+
+    async fn roll_back(&mut self) {
+        if let Err(error) = self.store.rollback().await {
+            tracing::warn!(error = %chain(&error), "a batch was not rolled back");
+        }
+    }
+
+    async fn attempt_once(&mut self, batch: &[Job], span: &Span) -> Result<Vec<Done>, StoreError> {
         let now = self.surroundings.clock.now();
         let mut watch = Stopwatch::start(&self.surroundings.metrics, span, Stage::Load);
         let stripe = self.stripe().await?;

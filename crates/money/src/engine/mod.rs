@@ -30,7 +30,7 @@ use tokio::{
 pub(crate) use self::durability::Durability;
 pub use self::job::{Answer, EngineError};
 use self::{
-    acknowledge::{COMMITTED_MAX, Disk, acknowledge},
+    acknowledge::{COMMITTED_MAX, acknowledge},
     directory::Directory,
     footprint::keys,
     job::Job,
@@ -114,7 +114,7 @@ impl Engine {
         parts.metrics.lanes.set(i64::try_from(lanes.len()).expect("lanes are few"));
         for store in lanes {
             let (committed, to_acknowledge) = mpsc::channel(COMMITTED_MAX);
-            let durability = Arc::new(Durability::new());
+            let durability = Arc::new(Durability::new(parts.fatal.clone()));
             let flusher = store.flusher()?;
             let surroundings = Surroundings {
                 queue: Arc::clone(&queue),
@@ -132,11 +132,10 @@ impl Engine {
                 .name("money-lane".to_owned())
                 .spawn(move || run_lane(&runtime, lane, &shutdown))?;
             let (shared, runtime) = (Arc::clone(&durability), Handle::current());
-            let (metrics, fatal) = (Arc::clone(&parts.metrics), parts.fatal.clone());
-            let disk = Disk { flusher, durability: shared, fatal };
+            let metrics = Arc::clone(&parts.metrics);
             let acknowledger = thread::Builder::new()
                 .name("money-flush".to_owned())
-                .spawn(move || acknowledge(disk, to_acknowledge, &runtime, &metrics))?;
+                .spawn(move || acknowledge(flusher, to_acknowledge, &shared, &runtime, &metrics))?;
             threads.push(LaneThreads { lane, acknowledger });
             durabilities.push(durability);
         }

@@ -2,6 +2,7 @@
 
 mod held_by_others;
 mod instances;
+mod refused;
 
 use std::sync::{
     Arc,
@@ -113,6 +114,10 @@ impl LaneStore for Faulty {
         }
         Ok(())
     }
+
+    async fn rollback(&mut self) -> Result<(), StoreError> {
+        self.lane.rollback().await
+    }
 }
 
 struct World {
@@ -126,13 +131,17 @@ struct World {
 
 impl World {
     fn new(config: EngineConfig) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::over(tempfile::tempdir().unwrap(), config)
+    }
+
+    /// Over the database in this folder, which is made if it is not there.
+    fn over(folder: tempfile::TempDir, config: EngineConfig) -> Self {
         let store = SqliteStore::open(&folder.path().join("money.db")).unwrap();
         let faults = Arc::new(Faults::default());
-        let lane = Faulty { lane: store.lane().unwrap(), faults: Arc::clone(&faults) };
+        let (fatal, failure) = fatal::channel();
+        let lane = Faulty { lane: store.lane(&fatal).unwrap(), faults: Arc::clone(&faults) };
         let (trigger, shutdown) = shutdown::channel();
         let (clock, metrics) = (Clock::system(), Arc::<EngineMetrics>::default());
-        let (fatal, failure) = fatal::channel();
         let parts = EngineParts { config, locks: None, clock, metrics, fatal };
         let (engine, threads) = Engine::start(vec![lane], &parts, &shutdown).unwrap();
         Self { engine, threads, trigger, failure, faults, folder }
@@ -143,12 +152,13 @@ impl World {
     }
 
     /// Ends the engine and audits what it left.
-    async fn end(self, completed_transfers: i64) {
+    async fn end(self, completed_transfers: i64) -> tempfile::TempDir {
         self.trigger.shut_down();
         self.threads.join().await;
         let report = audit(&self.folder.path().join("money.db")).unwrap();
         assert!(report.is_clean(), "{report}");
         assert_eq!(report.completed_transfers, completed_transfers);
+        self.folder
     }
 }
 

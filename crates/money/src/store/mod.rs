@@ -150,7 +150,8 @@ pub trait Flush: Send {
 }
 
 /// One writer's connection. Calls come in the order begin, load, persist, commit; after an error
-/// the transaction is rolled back by the next `begin`, or by the database when the connection ends.
+/// comes `rollback`. What is left open all the same is rolled back by the next call that begins a
+/// transaction, or by the database when the connection ends.
 pub trait LaneStore: Send {
     /// Makes this connection's commits durable.
     type Flusher: Flush + 'static;
@@ -195,6 +196,10 @@ pub trait LaneStore: Send {
 
     /// Commits: readers see it. It is on disk once a flush that began afterwards has ended.
     fn commit(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Ends the transaction without effect, and frees what it has locked. Does nothing if there is
+    /// none.
+    fn rollback(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// A transfer, and what its receiver needs to see it.

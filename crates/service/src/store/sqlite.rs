@@ -2,21 +2,23 @@
 //! reached from async code through a small pool whose statements run on threads that may block.
 
 mod evidence;
+mod failure;
 mod foreign_log;
+mod pool;
 mod snapshot;
 
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use tokio::sync::Semaphore;
 
 pub use self::{
     evidence::{Opened, open_to_read},
+    failure::{Failure, failure, report_if_fatal, report_if_in_doubt},
+    pool::Pool,
     snapshot::Snapshot,
 };
 
@@ -73,6 +75,12 @@ pub enum Error {
     /// SQLite said no.
     #[error("the embedded database failed")]
     Sqlite(#[from] rusqlite::Error),
+    /// A commit failed in such a way that it may be in the log: only a new start tells.
+    #[error("the outcome of a commit is unknown")]
+    OutcomeUnknown(#[source] rusqlite::Error),
+    /// The process is about to end because of an earlier failure; nothing was done.
+    #[error("the embedded database is not used any more after a failure")]
+    Abandoned,
     /// Every connection was busy for too long; nothing was done.
     #[error("the embedded database is busy")]
     Busy,
@@ -152,88 +160,6 @@ fn schema_version(connection: &Connection) -> rusqlite::Result<usize> {
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
-/// A few connections for async code. At most as many pieces of work run at once.
-#[derive(Debug, Clone)]
-pub struct Pool(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    free: Mutex<Vec<Connection>>,
-    permits: Semaphore,
-}
-
-impl Pool {
-    /// A pool of these connections. One connection makes a writer: its work is never concurrent.
-    pub fn new(connections: Vec<Connection>) -> Self {
-        let permits = Semaphore::new(connections.len());
-        Self(Arc::new(Inner { free: Mutex::new(connections), permits }))
-    }
-
-    /// Runs `work` on a free connection, on a thread that may block.
-    pub async fn run<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Connection) -> Result<T, rusqlite::Error> + Send + 'static,
-    {
-        let inner = Arc::clone(&self.0);
-        let waiting = tokio::time::timeout(BUSY_TIMEOUT, self.0.permits.acquire()).await;
-        let permit = waiting.map_err(|_| Error::Busy)?.expect("the semaphore is never closed");
-        // The thread owns the connection until the work ends, even if nobody waits for it any more;
-        // the permit must not come back earlier than the connection.
-        permit.forget();
-        let result = tokio::task::spawn_blocking(move || {
-            let mut lent = Lent::take(inner);
-            work(lent.connection())
-        })
-        .await;
-        match result {
-            Ok(result) => Ok(result?),
-            Err(_) => Err(Error::Panicked),
-        }
-    }
-
-    /// Runs `work` in one write transaction. Commits if it is `Ok`, rolls back if it is not.
-    pub async fn transact<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: FnOnce(&rusqlite::Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
-    {
-        self.run(move |connection| {
-            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let value = work(&tx)?;
-            tx.commit()?;
-            Ok(value)
-        })
-        .await
-    }
-}
-
-/// A connection that goes back to its pool when the work ends, also when it panics.
-struct Lent {
-    inner: Arc<Inner>,
-    connection: Option<Connection>,
-}
-
-impl Lent {
-    fn take(inner: Arc<Inner>) -> Self {
-        let connection = inner.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Self { inner, connection }
-    }
-
-    fn connection(&mut self) -> &mut Connection {
-        self.connection.as_mut().expect("a permit stands for a free connection")
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.inner.free.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        }
-        self.inner.permits.add_permits(1);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,14 +178,5 @@ mod tests {
             refusal.contains("schema version 2, but this program knows only up to 1"),
             "{refusal}"
         );
-    }
-
-    #[tokio::test]
-    async fn a_panic_costs_neither_the_connection_nor_the_permit() {
-        let pool = Pool::new(vec![Connection::open_in_memory().unwrap()]);
-        let panicked = pool.run(|_| -> Result<(), _> { panic!("on purpose") }).await;
-        assert!(matches!(panicked, Err(Error::Panicked)));
-        let one = pool.run(|db| db.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))).await;
-        assert_eq!(one.unwrap(), 1);
     }
 }

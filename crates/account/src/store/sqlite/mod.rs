@@ -13,7 +13,8 @@ use rusqlite::Connection;
 use service::{
     clock::Timestamp,
     contract::{account_feed::AccountChange, identity::Identity, introspection::TokenDigest},
-    store::sqlite::{self, Migrations, Pool, Snapshot},
+    fatal::Reporter,
+    store::sqlite::{self, Failure, Migrations, Pool, Snapshot, failure},
 };
 
 use super::{
@@ -58,12 +59,13 @@ pub enum OpenExistingError {
 }
 
 impl SqliteStore {
-    /// Opens the database; creates and migrates it as needed.
-    pub fn open(path: &Path) -> Result<Self, sqlite::Error> {
+    /// Opens the database; creates and migrates it as needed. What ends the process is reported to
+    /// `fatal`.
+    pub fn open(path: &Path, fatal: &Reporter) -> Result<Self, sqlite::Error> {
         let mut writer = sqlite::open(path, MIGRATIONS)?;
         respelling::respell(&mut writer)?;
         let readers = available_parallelism().map_or(2, NonZero::get).clamp(2, 8);
-        Self::with(writer, path, readers)
+        Self::with(writer, path, readers, fatal)
     }
 
     /// Opens the database that a service has created and may be using. Never creates or migrates
@@ -78,12 +80,20 @@ impl SqliteStore {
         if usize::try_from(found) != Ok(known) {
             return Err(OpenExistingError::OtherVersion { found, known });
         }
-        Ok(Self::with(writer, path, 1)?)
+        Ok(Self::with(writer, path, 1, &Reporter::default())?)
     }
 
-    fn with(writer: Connection, path: &Path, readers: usize) -> Result<Self, sqlite::Error> {
+    fn with(
+        writer: Connection,
+        path: &Path,
+        readers: usize,
+        fatal: &Reporter,
+    ) -> Result<Self, sqlite::Error> {
         let readers = (0..readers).map(|_| sqlite::connect(path)).collect::<Result<_, _>>()?;
-        Ok(Self { writer: Pool::new(vec![writer]), readers: Pool::new(readers) })
+        Ok(Self {
+            writer: Pool::new(vec![writer], fatal.clone()),
+            readers: Pool::new(readers, fatal.clone()),
+        })
     }
 
     fn read<T, F>(&self, work: F) -> Outcome<'_, T>
@@ -115,15 +125,15 @@ pub fn feed_sequence(snapshot: &Snapshot) -> Result<i64, sqlite::Error> {
 
 impl From<sqlite::Error> for Error {
     fn from(error: sqlite::Error) -> Self {
-        let is_busy = match &error {
-            sqlite::Error::Busy => true,
-            sqlite::Error::Sqlite(cause) => matches!(
-                cause.sqlite_error_code(),
-                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
-            ),
-            _ => false,
-        };
-        if is_busy { Self::Busy(error.into()) } else { Self::Failed(error.into()) }
+        match &error {
+            sqlite::Error::OutcomeUnknown(_) => Self::OutcomeUnknown(error.into()),
+            sqlite::Error::Busy | sqlite::Error::Abandoned => Self::Busy(error.into()),
+            // The database cannot do it now, or refuses it; only what is left is a defect.
+            sqlite::Error::Sqlite(cause) if failure(cause) != Failure::Other => {
+                Self::Busy(error.into())
+            }
+            _ => Self::Failed(error.into()),
+        }
     }
 }
 

@@ -75,7 +75,7 @@ mod tests {
                 .unwrap();
             }
         }
-        let store = SqliteStore::open(&path).unwrap();
+        let store = SqliteStore::open(&path, &service::fatal::Reporter::default()).unwrap();
         let of = async |email: &str| {
             let found = store.credentials(email.to_owned()).await.unwrap();
             found.map(|credentials| credentials.account.id)

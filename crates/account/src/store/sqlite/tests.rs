@@ -7,7 +7,7 @@ use crate::store::tests::{Fixture, check};
 
 fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&folder.path().join("account.db")).unwrap();
+    let store = SqliteStore::open(&folder.path().join("account.db"), &Reporter::default()).unwrap();
     Fixture { store: Arc::new(store), keep: Box::new(folder) }
 }
 
@@ -24,13 +24,13 @@ fn only_a_database_of_this_version_counts_as_existing() {
     assert!(refusal(&path).contains("there is no account database"));
     assert!(!path.exists(), "looking for a database must not create it");
 
-    drop(SqliteStore::open(&path).unwrap());
+    drop(SqliteStore::open(&path, &Reporter::default()).unwrap());
     drop(SqliteStore::open_existing(&path).unwrap());
 
     let db = Connection::open(&path).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
     assert!(refusal(&path).contains("schema version 99"));
-    let newer = SqliteStore::open(&path).unwrap_err().to_string();
+    let newer = SqliteStore::open(&path, &Reporter::default()).unwrap_err().to_string();
     assert!(newer.contains("use the newer program"), "{newer}");
 }
 
@@ -38,7 +38,7 @@ fn only_a_database_of_this_version_counts_as_existing() {
 fn the_database_itself_refuses_what_must_never_be() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("account.db");
-    drop(SqliteStore::open(&path).unwrap());
+    drop(SqliteStore::open(&path, &Reporter::default()).unwrap());
     let db = sqlite::connect(&path).unwrap();
     let insert = |id: i64, is_valid: i64, closed_at: Option<i64>| {
         db.execute(

@@ -42,8 +42,18 @@ impl Connection {
     /// Makes sure that there is a connection, and that nothing is begun on it.
     pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
         self.open.take_if(|open| open.used_at.elapsed() > IDLE_TRUSTED);
+        self.rollback().await
+    }
+
+    /// Ends what is begun without effect. A connection on which that fails is given up, and then
+    /// the server does it.
+    pub(super) async fn rollback(&mut self) -> Result<(), StoreError> {
         if self.open.as_ref().is_some_and(|open| open.is_dirty) {
-            self.execute("ROLLBACK").await?;
+            let rolled_back = self.execute("ROLLBACK").await;
+            if rolled_back.is_err() {
+                self.open = None;
+            }
+            rolled_back?;
             self.settled();
         }
         Ok(())

@@ -225,4 +225,8 @@ impl LaneStore for MySqlLane {
     async fn commit(&mut self) -> Result<(), StoreError> {
         self.connection.commit().await
     }
+
+    async fn rollback(&mut self) -> Result<(), StoreError> {
+        self.connection.rollback().await
+    }
 }

@@ -7,12 +7,15 @@ use std::{
 };
 
 use ledger::{AccountId, Loaded, Outcome, Transaction, Transfer, Wallet, WalletStatus, is_worn};
-use rusqlite::{Connection, ErrorCode, named_params, params};
-use service::store::sqlite;
+use rusqlite::{Connection, named_params, params};
+use service::{
+    fatal::Reporter,
+    store::sqlite::{self, failure, report_if_fatal, report_if_in_doubt},
+};
 
 use super::rows;
 use crate::store::{
-    Books, Effects, Flush, Footprint, IdKind, LaneStore, Reason, StoreError,
+    Books, Effects, Flush, Footprint, IdKind, LaneStore, StoreError,
     stripes::{self, Stripes},
     words,
 };
@@ -32,6 +35,7 @@ const STRIPES: Stripes = Stripes { first: 1, step: 1 };
 pub struct SqliteLane {
     db: Connection,
     log: PathBuf,
+    fatal: Reporter,
 }
 
 /// Flushes the log. With `synchronous = FULL`, SQLite itself flushes it at the end of each commit
@@ -50,7 +54,7 @@ impl Flush for SqliteFlusher {
 }
 
 impl SqliteLane {
-    pub(super) fn new(path: &Path) -> Result<Self, sqlite::Error> {
+    pub(super) fn new(path: &Path, fatal: Reporter) -> Result<Self, sqlite::Error> {
         let db = sqlite::connect(path)?;
         // Reading once makes the log exist; it stays until the last connection is closed.
         db.query_row("SELECT COUNT(*) FROM id_blocks", [], |_| Ok(()))?;
@@ -59,7 +63,50 @@ impl SqliteLane {
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        Ok(Self { db, log: log.into() })
+        Ok(Self { db, log: log.into(), fatal })
+    }
+
+    /// What an error means for the batch. One after which the process must end is reported.
+    fn judge(&self, error: rusqlite::Error) -> StoreError {
+        report_if_fatal(&self.fatal, &self.db, &error);
+        error.into()
+    }
+
+    fn begin_now(&self) -> rusqlite::Result<()> {
+        self.rollback_now()?;
+        self.db.execute_batch("BEGIN IMMEDIATE")
+    }
+
+    /// Ends a transaction without effect, if one is open: some errors end it by themselves.
+    fn rollback_now(&self) -> rusqlite::Result<()> {
+        if self.db.is_autocommit() {
+            return Ok(());
+        }
+        self.db.execute_batch("ROLLBACK")
+    }
+
+    fn commit_now(&self) -> Result<(), StoreError> {
+        self.db.execute_batch("COMMIT").map_err(|error| {
+            report_if_in_doubt(&self.fatal, &self.db, &error);
+            if failure(&error).is_certain_in_commit() {
+                error.into()
+            } else {
+                StoreError::OutcomeUnknown(error.into())
+            }
+        })
+    }
+
+    fn reserve_now(&self, name: &str, count: i64) -> rusqlite::Result<i64> {
+        self.db.execute(
+            "UPDATE id_blocks SET next_value = next_value + :count WHERE name = :name",
+            named_params! {":count": count, ":name": name},
+        )?;
+        let end: i64 = self.db.query_row(
+            "SELECT next_value FROM id_blocks WHERE name = ?1",
+            [name],
+            |row| row.get(0),
+        )?;
+        Ok(end - count)
     }
 
     fn load_now(&self, stripe: AccountId, footprint: &Footprint<'_>) -> rusqlite::Result<Books> {
@@ -264,17 +311,10 @@ impl LaneStore for SqliteLane {
             IdKind::Wallet => "wallet",
             IdKind::Transaction => "transaction",
         };
-        let tx = self.db.transaction()?;
-        tx.execute(
-            "UPDATE id_blocks SET next_value = next_value + :count WHERE name = :name",
-            named_params! {":count": count, ":name": name},
-        )?;
-        let end: i64 =
-            tx.query_row("SELECT next_value FROM id_blocks WHERE name = ?1", [name], |row| {
-                row.get(0)
-            })?;
-        tx.commit()?;
-        Ok(end - count)
+        self.begin_now().map_err(|error| self.judge(error))?;
+        let first = self.reserve_now(name, count).map_err(|error| self.judge(error))?;
+        self.commit_now()?;
+        Ok(first)
     }
 
     async fn take_stripe(&mut self, full: Option<AccountId>) -> Result<AccountId, StoreError> {
@@ -290,10 +330,7 @@ impl LaneStore for SqliteLane {
     }
 
     async fn begin(&mut self) -> Result<(), StoreError> {
-        if !self.db.is_autocommit() {
-            self.db.execute_batch("ROLLBACK")?;
-        }
-        Ok(self.db.execute_batch("BEGIN IMMEDIATE")?)
+        self.begin_now().map_err(|error| self.judge(error))
     }
 
     async fn load(
@@ -301,19 +338,18 @@ impl LaneStore for SqliteLane {
         stripe: AccountId,
         footprint: &Footprint<'_>,
     ) -> Result<Books, StoreError> {
-        Ok(self.load_now(stripe, footprint)?)
+        self.load_now(stripe, footprint).map_err(|error| self.judge(error))
     }
 
     async fn persist(&mut self, effects: &Effects<'_>) -> Result<(), StoreError> {
-        Ok(self.persist_now(effects)?)
+        self.persist_now(effects).map_err(|error| self.judge(error))
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {
-        self.db.execute_batch("COMMIT").map_err(|error| match error.sqlite_error_code() {
-            // The transaction is still open and nothing was written: it can be tried again.
-            Some(ErrorCode::DatabaseBusy) => StoreError::Again(Reason::Busy, error.into()),
-            // Anything else may have struck before or after the log reached the disk.
-            _ => StoreError::OutcomeUnknown(error.into()),
-        })
+        self.commit_now()
+    }
+
+    async fn rollback(&mut self) -> Result<(), StoreError> {
+        self.rollback_now().map_err(|error| self.judge(error))
     }
 }

@@ -10,7 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use service::store::sqlite::{self, Migrations, Pool, Snapshot};
+use service::{
+    fatal::Reporter,
+    store::sqlite::{self, Failure, Migrations, Pool, Snapshot, failure},
+};
 
 use self::reads::SqliteReads;
 pub use self::{
@@ -41,16 +44,18 @@ impl SqliteStore {
     }
 
     /// The one writer. SQLite has one write lock, so a second lane would only wait for the first.
-    pub fn lane(&self) -> Result<SqliteLane, sqlite::Error> {
-        SqliteLane::new(&self.path)
+    /// What ends the process is reported to `fatal`.
+    pub fn lane(&self, fatal: &Reporter) -> Result<SqliteLane, sqlite::Error> {
+        SqliteLane::new(&self.path, fatal.clone())
     }
 
-    /// The readers.
-    pub fn reads(&self) -> Result<Arc<dyn Reads>, sqlite::Error> {
+    /// The readers. What ends the process is reported to `fatal`.
+    pub fn reads(&self, fatal: &Reporter) -> Result<Arc<dyn Reads>, sqlite::Error> {
         let connections: Result<Vec<_>, _> =
             (0..READERS).map(|_| sqlite::connect(&self.path)).collect();
         let whole = sqlite::connect(&self.path)?;
-        Ok(Arc::new(SqliteReads::new(Pool::new(connections?), Pool::new(vec![whole]))))
+        let pool = |connections| Pool::new(connections, fatal.clone());
+        Ok(Arc::new(SqliteReads::new(pool(connections?), pool(vec![whole]))))
     }
 }
 
@@ -66,19 +71,24 @@ pub fn feed_sequence(snapshot: &Snapshot) -> Result<i64, sqlite::Error> {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-                Self::Again(Reason::Busy, error.into())
-            }
-            Some(rusqlite::ErrorCode::ConstraintViolation) => Self::Refused(error.into()),
-            _ => Self::Failed(error.into()),
+        match failure(&error) {
+            Failure::Busy => Self::Again(Reason::Busy, error.into()),
+            Failure::ConstraintViolated => Self::Refused(error.into()),
+            Failure::Full
+            | Failure::Unavailable
+            | Failure::FlushRefused
+            | Failure::Damaged
+            | Failure::Other => Self::Failed(error.into()),
         }
     }
 }
 
 impl From<sqlite::Error> for StoreError {
     fn from(error: sqlite::Error) -> Self {
-        Self::Failed(error.into())
+        match error {
+            sqlite::Error::Sqlite(error) => error.into(),
+            error => Self::Failed(error.into()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! SQLite passes the conformance suite, and its audit finds every kind of damage.
 
 use rusqlite::Connection;
+use service::fatal::Reporter;
 
 use super::{SqliteStore, audit};
 use crate::store::tests::conformance::{self, Subject};
@@ -14,8 +15,8 @@ async fn sqlite_conforms() {
         let path = folder.path().join(format!("{}.db", count.get()));
         let store = SqliteStore::open(&path).unwrap();
         Subject {
-            lane: store.lane().unwrap(),
-            reads: store.reads().unwrap(),
+            lane: store.lane(&Reporter::default()).unwrap(),
+            reads: store.reads(&Reporter::default()).unwrap(),
             audit: Box::new(move || {
                 let report = audit(&path).unwrap();
                 Box::pin(std::future::ready(report))
