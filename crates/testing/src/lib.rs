@@ -3,10 +3,12 @@
 //! tests and the load generator use it, so its errors are panics that say what went wrong.
 
 mod disk;
+mod forwarder;
 mod mariadb;
 mod redis;
 mod server;
 
 pub use disk::{DiskFault, FaultyDisk};
+pub use forwarder::Forwarder;
 pub use mariadb::MariaDb;
 pub use redis::Redis;

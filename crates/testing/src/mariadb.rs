@@ -93,6 +93,19 @@ impl MariaDb {
         format!("mysql://{user}:{password}@{}/{database}", self.address())
     }
 
+    /// Makes a user without a password who may do everything in this database. Unlike root, who may
+    /// write to a server that is `read_only`.
+    pub fn create_user(&self, name: &str, database: &str) {
+        self.execute(&format!(
+            "CREATE USER IF NOT EXISTS {name}; GRANT ALL ON {database}.* TO {name}"
+        ));
+    }
+
+    /// Makes it refuse writes, as a server that is no longer the primary does; or takes that back.
+    pub fn set_read_only(&self, is_read_only: bool) {
+        self.execute(&format!("SET GLOBAL read_only = {}", u8::from(is_read_only)));
+    }
+
     /// Makes a database, with text compared byte by byte.
     pub fn create_database(&self, name: &str) {
         let charset = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
