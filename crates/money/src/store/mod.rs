@@ -57,6 +57,18 @@ pub enum StoreError {
     OutcomeUnknown(#[source] Cause),
 }
 
+impl StoreError {
+    /// What the database said, whatever follows from it.
+    fn into_cause(self) -> Cause {
+        match self {
+            Self::Again(_, cause)
+            | Self::Refused(cause)
+            | Self::Failed(cause)
+            | Self::OutcomeUnknown(cause) => cause,
+        }
+    }
+}
+
 /// Why the same may succeed in a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
@@ -68,14 +80,25 @@ pub enum Reason {
     LockTimeout,
     /// Another writer had inserted the same key.
     DuplicateKey,
+    /// The server refuses writes. A new connection may reach another one.
+    ReadOnly,
     /// The connection was lost before the commit, or could not be made.
     Disconnected,
+    /// The database cannot do it now.
+    Unavailable,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 5] =
-        [Self::Busy, Self::Deadlock, Self::LockTimeout, Self::DuplicateKey, Self::Disconnected];
+    pub const ALL: [Self; 7] = [
+        Self::Busy,
+        Self::Deadlock,
+        Self::LockTimeout,
+        Self::DuplicateKey,
+        Self::ReadOnly,
+        Self::Disconnected,
+        Self::Unavailable,
+    ];
 
     /// Its name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
@@ -84,7 +107,9 @@ impl Reason {
             Self::Deadlock => "deadlock",
             Self::LockTimeout => "lock_timeout",
             Self::DuplicateKey => "duplicate_key",
+            Self::ReadOnly => "read_only",
             Self::Disconnected => "disconnected",
+            Self::Unavailable => "unavailable",
         }
     }
 }
@@ -280,7 +305,7 @@ pub trait Reads: Send + Sync {
     /// What all wallets come to, at one moment. It reads every wallet.
     fn totals(&self) -> BoxFuture<'_, Result<Totals, StoreError>>;
 
-    /// Whether the database answers.
+    /// Whether the database answers, and takes writes.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 

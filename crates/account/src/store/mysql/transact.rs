@@ -61,7 +61,7 @@ impl MySqlStore {
             match result {
                 Ok(value) => return Ok(value),
                 // The first use of a connection may find that the server has been restarted.
-                Err(error) if attempt < ATTEMPTS_MAX && is_transient(failure(&error)) => {
+                Err(error) if attempt < ATTEMPTS_MAX && failure(&error).is_transient() => {
                     tokio::time::sleep(pause(attempt)).await;
                     attempt += 1;
                 }
@@ -85,7 +85,7 @@ impl MySqlStore {
             Ok(Err(error)) => {
                 roll_back(connection, &error).await;
                 let reason = failure(&error);
-                return Err(if is_transient(reason) {
+                return Err(if reason.is_transient() {
                     Broken::Again(reason, error)
                 } else {
                     Broken::For(mysql::Error::from(error).into())
@@ -98,11 +98,15 @@ impl MySqlStore {
                 connection.release();
                 return Ok(value);
             }
-            // The server says that it has rolled back.
-            Ok(Err(error)) if failure(&error) == Failure::Deadlock => {
-                return Err(Broken::Again(Failure::Deadlock, error));
+            // The server says that it has not committed.
+            Ok(Err(error)) if failure(&error).is_rollback() => {
+                connection.note(&error);
+                return Err(Broken::Again(failure(&error), error));
             }
-            Ok(Err(error)) => error.into(),
+            Ok(Err(error)) => {
+                connection.note(&error);
+                error.into()
+            }
             Err(late) => late.into(),
         };
         Err(Broken::For(Error::OutcomeUnknown(unknown)))
@@ -112,22 +116,13 @@ impl MySqlStore {
 /// Ends the transaction in which `error` happened. If that fails, the connection ends, and the
 /// transaction with it.
 async fn roll_back(mut connection: Connection, error: &mysql_async::Error) {
+    connection.note(error);
     if error.is_fatal() {
         return;
     }
     let rolled_back = tokio::time::timeout(TIMEOUT, connection.query_drop("ROLLBACK")).await;
     if let Ok(Ok(())) = rolled_back {
         connection.release();
-    }
-}
-
-fn is_transient(reason: Failure) -> bool {
-    match reason {
-        Failure::Deadlock | Failure::LockTimeout | Failure::Disconnected => true,
-        Failure::DuplicateKey
-        | Failure::ConstraintViolated
-        | Failure::TooManyConnections
-        | Failure::Other => false,
     }
 }
 
@@ -144,7 +139,7 @@ impl From<mysql::Error> for Error {
         let is_busy = match &error {
             mysql::Error::Busy | mysql::Error::TimedOut => true,
             mysql::Error::Database(cause) => {
-                is_transient(failure(cause)) || failure(cause) == Failure::TooManyConnections
+                failure(cause).is_transient() || failure(cause) == Failure::TooManyConnections
             }
             _ => false,
         };

@@ -9,7 +9,7 @@ use service::{
     clock::{Clock, Timestamp},
     contract::account_feed::{AccountChange, Standing},
     fatal, shutdown,
-    store::mysql::Database,
+    store::mysql::{Database, PACKET_BYTES_LEAST},
 };
 use testing::MariaDb;
 use tokio::task::JoinSet;
@@ -34,7 +34,10 @@ struct Instance {
 
 impl World {
     async fn new(instances: usize, lanes: usize) -> Self {
-        let server = MariaDb::start();
+        Self::on(MariaDb::start(), instances, lanes).await
+    }
+
+    async fn on(server: MariaDb, instances: usize, lanes: usize) -> Self {
         server.create_database("money");
         let database = Database::new(&server.url("money"), 4).unwrap();
         migrate(&database).await.unwrap();
@@ -285,4 +288,32 @@ async fn locks_that_others_hold_put_off_their_wallets_and_nothing_else() {
     trigger.shut_down();
     threads.join().await;
     world.end().await;
+}
+
+/// The longest that a command can be: a key of 128 characters, a summary of 200 of four bytes each.
+fn longest(wallet: &Wallet, number: usize) -> Command {
+    let summary = Some("\u{1f4b8}".repeat(200));
+    Command { summary, ..deposit(wallet, &format!("{number:0>128}"), 1) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_batch_fits_what_the_server_takes() {
+    const TRANSFERS: usize = 1_500;
+    for bytes in [PACKET_BYTES_LEAST, 64 * 1024] {
+        let server = MariaDb::start_with(&[&format!("--max-allowed-packet={bytes}")]);
+        let world = World::on(server, 1, 1).await;
+        let wallet = world.person(10_001).await;
+        // Twice the same: the second time all keys are found again.
+        for _ in 0..2 {
+            let mut tasks = JoinSet::new();
+            for number in 0..TRANSFERS {
+                let (engine, command) = (world.engine(0), longest(&wallet, number));
+                tasks.spawn(async move { is_completed(engine.move_money(command).await) });
+            }
+            assert!(tasks.join_all().await.into_iter().all(|completed| completed), "{bytes}");
+        }
+        let count = world.server.execute("SELECT COUNT(*) FROM money.transfers");
+        assert_eq!(count, format!("{TRANSFERS}\n"));
+        world.end().await;
+    }
 }

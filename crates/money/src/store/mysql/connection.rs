@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mysql_async::{Conn, Row, prelude::Queryable};
-use service::store::mysql::{Database, Dedicated, Failure, failure};
+use service::store::mysql::{Database, Dedicated, Failure, PACKET_BYTES_LEAST, failure};
 use tokio::time::Instant;
 
 use crate::store::{Reason, StoreError};
@@ -18,6 +18,9 @@ const IDLE_TRUSTED: Duration = Duration::from_secs(1);
 
 /// How long one statement may take; longer than the server lets it wait for a lock.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of the longest packet that are not the statement's own.
+const PACKET_BYTES_RESERVED: usize = 1024;
 
 /// A connection that may not be there yet, or not any more. Autocommit is off.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ impl Connection {
 
     /// Makes sure that there is a connection, and that nothing is begun on it.
     pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
-        self.open.take_if(|open| open.used_at.elapsed() > IDLE_TRUSTED);
+        self.open.take_if(|open| open.used_at.elapsed() > IDLE_TRUSTED || !open.conn.is_current());
         self.rollback().await
     }
 
@@ -74,26 +77,26 @@ impl Connection {
         if self.open.is_none() {
             return Err(StoreError::Failed("there is no transaction to commit".into()));
         }
-        let committed = self.run(async |conn| conn.query_drop("COMMIT").await).await;
+        let committed = self.attempt(async |conn| conn.query_drop("COMMIT").await).await;
         match committed {
             Ok(()) => {
                 self.settled();
                 Ok(())
             }
-            // The server says that it has rolled back, so nothing was written.
-            Err(StoreError::Again(reason @ (Reason::Deadlock | Reason::LockTimeout), cause)) => {
-                Err(StoreError::Again(reason, cause))
-            }
-            Err(
-                StoreError::Again(_, cause)
-                | StoreError::Refused(cause)
-                | StoreError::Failed(cause)
-                | StoreError::OutcomeUnknown(cause),
-            ) => {
+            // The server says that it has not committed, so nothing was written.
+            Err(Ended { error, is_rolled_back: true }) => Err(error),
+            Err(Ended { error, is_rolled_back: false }) => {
                 self.open = None;
-                Err(StoreError::OutcomeUnknown(cause))
+                Err(StoreError::OutcomeUnknown(error.into_cause()))
             }
         }
+    }
+
+    /// The longest statement that the server takes, in bytes. Before a connection is made nobody
+    /// knows, and the least is assumed.
+    pub(super) fn statement_bytes_max(&self) -> usize {
+        let packet = self.open.as_ref().map_or(PACKET_BYTES_LEAST, |o| o.conn.packet_bytes_max());
+        packet - PACKET_BYTES_RESERVED
     }
 
     fn settled(&mut self) {
@@ -102,27 +105,33 @@ impl Connection {
         }
     }
 
-    /// Runs `work`, and keeps the connection only if its state is known afterwards.
     async fn run<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
     ) -> Result<T, StoreError> {
+        self.attempt(work).await.map_err(|ended| ended.error)
+    }
+
+    /// Runs `work`, and keeps the connection only if its state is known afterwards.
+    async fn attempt<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Conn) -> mysql_async::Result<T>,
+    ) -> Result<T, Ended> {
         let mut conn = match self.open.take() {
             Some(open) => open.conn,
             None => self.connect().await?,
         };
         let result = match tokio::time::timeout(STATEMENT_TIMEOUT, work(&mut conn)).await {
             Ok(result) => result,
-            Err(late) => return Err(StoreError::Again(Reason::Disconnected, late.into())),
+            Err(late) => return Err(StoreError::Again(Reason::Disconnected, late.into()).into()),
         };
-        let is_alive = match &result {
-            Ok(_) => true,
-            Err(error) => matches!(error, mysql_async::Error::Server(_)),
-        };
-        if is_alive {
+        if result.as_ref().err().is_none_or(|error| conn.survives(error)) {
             self.open = Some(Open { conn, used_at: Instant::now(), is_dirty: true });
         }
-        result.map_err(store_error)
+        result.map_err(|error| {
+            let is_rolled_back = failure(&error).is_rollback();
+            Ended { error: store_error(error), is_rolled_back }
+        })
     }
 
     async fn connect(&self) -> Result<Dedicated, StoreError> {
@@ -139,15 +148,32 @@ impl Connection {
     }
 }
 
+/// Why a statement has no result.
+struct Ended {
+    error: StoreError,
+    /// Whether the server says that nothing was written, had the statement been a COMMIT.
+    is_rolled_back: bool,
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self { error, is_rolled_back: false }
+    }
+}
+
 /// What an error means for a batch that has not been committed.
 pub(super) fn store_error(error: mysql_async::Error) -> StoreError {
     match failure(&error) {
         Failure::Deadlock => StoreError::Again(Reason::Deadlock, error.into()),
         Failure::LockTimeout => StoreError::Again(Reason::LockTimeout, error.into()),
         Failure::DuplicateKey => StoreError::Again(Reason::DuplicateKey, error.into()),
-        Failure::ConstraintViolated => StoreError::Refused(error.into()),
+        Failure::ReadOnly => StoreError::Again(Reason::ReadOnly, error.into()),
+        Failure::ConstraintViolated | Failure::TooLarge => StoreError::Refused(error.into()),
         Failure::Disconnected | Failure::TooManyConnections => {
             StoreError::Again(Reason::Disconnected, error.into())
+        }
+        Failure::Interrupted | Failure::Unavailable => {
+            StoreError::Again(Reason::Unavailable, error.into())
         }
         Failure::Other => StoreError::Failed(error.into()),
     }

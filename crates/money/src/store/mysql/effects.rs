@@ -30,18 +30,20 @@ const INSERT_MARKS: &str =
 
 const INSERT_STANDINGS: &str = "INSERT INTO account_standings (account_id, status) VALUES";
 
-/// What to execute, in this order.
-pub(super) fn statements(effects: &Effects<'_>) -> Vec<String> {
-    let mut opened = Rows::new(INSERT_WALLETS, "");
+/// What to execute, in this order: statements of at most `bytes_max` bytes. A batch needs one of
+/// each kind, and more only where its rows do not fit.
+pub(super) fn statements(effects: &Effects<'_>, bytes_max: usize) -> Vec<String> {
+    let new = |head, tail| Rows::new(head, tail, bytes_max);
+    let mut opened = new(INSERT_WALLETS, "");
     for wallet in &effects.opened {
         opened.row(|row| put_wallet(row, wallet));
     }
-    let mut changed = Rows::new(INSERT_WALLETS, OR_UPDATE_WALLETS);
+    let mut changed = new(INSERT_WALLETS, OR_UPDATE_WALLETS);
     for wallet in &effects.changed {
         changed.row(|row| put_wallet(row, wallet));
     }
-    let mut keys = Rows::new(INSERT_KEYS, "");
-    let mut transfers = Rows::new(INSERT_TRANSFERS, "");
+    let mut keys = new(INSERT_KEYS, "");
+    let mut transfers = new(INSERT_TRANSFERS, "");
     for transfer in &effects.transfers {
         let key = &transfer.key;
         keys.row(|row| {
@@ -49,8 +51,8 @@ pub(super) fn statements(effects: &Effects<'_>) -> Vec<String> {
         });
         transfers.row(|row| put_transfer(row, transfer));
     }
-    let mut transactions = Rows::new(INSERT_TRANSACTIONS, "");
-    let mut marks = Rows::new(INSERT_MARKS, "");
+    let mut transactions = new(INSERT_TRANSACTIONS, "");
+    let mut marks = new(INSERT_MARKS, "");
     for leg in &effects.transactions {
         transactions.row(|row| put_transaction(row, leg));
         if leg.is_mark() {
@@ -59,8 +61,7 @@ pub(super) fn statements(effects: &Effects<'_>) -> Vec<String> {
             });
         }
     }
-    let mut standings =
-        Rows::new(INSERT_STANDINGS, "ON DUPLICATE KEY UPDATE status = VALUES(status)");
+    let mut standings = new(INSERT_STANDINGS, "ON DUPLICATE KEY UPDATE status = VALUES(status)");
     for (account_id, status) in &effects.standings {
         standings.row(|row| {
             row.int(account_id.0).bytes(words::status(*status).as_bytes());

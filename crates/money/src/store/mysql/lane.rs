@@ -12,7 +12,7 @@ use super::{
     connection::Connection,
     effects::statements,
     rows,
-    statement::{Hex, LIST_MAX, Rows, list},
+    statement::{Hex, LIST_MAX, Rows, list, lists},
 };
 use crate::store::{
     Books, Effects, Flush, Footprint, IdKind, LaneStore, StoreError,
@@ -23,6 +23,9 @@ use crate::store::{
 /// Stripes that lanes share out among them, one after the other. More lanes than this share some.
 /// Each lane goes on from its own to every 64th after it.
 const STRIPES: i64 = 64;
+
+/// More than a SELECT is long without its list.
+const SELECT_BYTES: usize = 1024;
 
 /// One of any number of writers.
 #[derive(Debug)]
@@ -73,6 +76,7 @@ impl MySqlLane {
         let mut insert = Rows::new(
             "INSERT INTO account_standings (account_id, status) VALUES",
             "ON DUPLICATE KEY UPDATE account_id = account_standings.account_id",
+            self.connection.statement_bytes_max(),
         );
         for account in accounts {
             insert.row(|row| {
@@ -143,16 +147,14 @@ impl MySqlLane {
         keys: &[&IdempotencyKey],
         loaded: &mut Loaded,
     ) -> Result<(), StoreError> {
-        for part in keys.chunks(LIST_MAX) {
-            let pairs: Vec<String> = part
-                .iter()
-                .map(|key| format!("(X'{}',{})", Hex(key.key.as_bytes()), key.account_id.0))
-                .collect();
+        let pairs =
+            keys.iter().map(|key| format!("(X'{}',{})", Hex(key.key.as_bytes()), key.account_id.0));
+        let bytes_max = self.connection.statement_bytes_max() - SELECT_BYTES;
+        for pairs in lists(pairs, bytes_max) {
             let select = format!(
                 "SELECT {} FROM idempotency_keys AS k JOIN transfers AS t ON t.id = k.transfer_id
-                 WHERE (k.idempotency_key, k.account_id) IN ({})",
+                 WHERE (k.idempotency_key, k.account_id) IN ({pairs})",
                 rows::TRANSFER,
-                pairs.join(",")
             );
             for row in self.connection.query(&select).await? {
                 loaded.add_decided(rows::transfer(&row)?);
@@ -216,7 +218,7 @@ impl LaneStore for MySqlLane {
     }
 
     async fn persist(&mut self, effects: &Effects<'_>) -> Result<(), StoreError> {
-        for statement in statements(effects) {
+        for statement in statements(effects, self.connection.statement_bytes_max()) {
             self.connection.execute(&statement).await?;
         }
         Ok(())

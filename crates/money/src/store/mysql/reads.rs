@@ -25,6 +25,16 @@ const TOTALS: &str = "SELECT currency, CAST(SUM(balance) AS SIGNED), COUNT(*), \
      MAX(CASE WHEN account_id <= 9999 THEN balance ELSE 0 END) \
      FROM wallets GROUP BY currency ORDER BY currency";
 
+/// Reads a row that every healthy database has.
+const PROBE_READ: &str = "SELECT next_value FROM id_blocks WHERE name = 'transaction'";
+
+/// Asks for a write of a row that none has: a server that takes no writes refuses it, and it locks
+/// nothing.
+const PROBE_WRITE: &str = "UPDATE id_blocks SET next_value = next_value WHERE name = 'none'";
+
+/// How long both may take. A database that takes longer is not one to send people to.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Steps along a wallet's chain in one statement. Recursion is bounded to 1,000 by default.
 const STEPS_MAX: usize = 256;
 
@@ -39,11 +49,12 @@ impl MySqlReads {
         Self { database }
     }
 
-    /// Reads; once more if the connection turns out to have been lost meanwhile.
+    /// Reads; once more if the connection turns out to have been lost meanwhile, or to lead to a
+    /// server that has been replaced.
     async fn query(&self, sql: &str, params: impl Into<Params>) -> Result<Vec<Row>, StoreError> {
         let params = params.into();
         match self.query_within(STATEMENT_TIMEOUT, sql, params.clone()).await {
-            Err(StoreError::Again(Reason::Disconnected, _)) => {
+            Err(StoreError::Again(Reason::Disconnected | Reason::ReadOnly, _)) => {
                 self.query_within(STATEMENT_TIMEOUT, sql, params).await
             }
             result => result,
@@ -229,6 +240,17 @@ impl Reads for MySqlReads {
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move { self.query("SELECT 1", ()).await.map(|_| ()) })
+        Box::pin(async move {
+            let probing = async {
+                self.query(PROBE_READ, ()).await?.first().ok_or_else(no_blocks)?;
+                self.query(PROBE_WRITE, ()).await.map(drop)
+            };
+            let probed = tokio::time::timeout(PROBE_TIMEOUT, probing).await;
+            probed.unwrap_or_else(|late| Err(StoreError::Failed(late.into())))
+        })
     }
+}
+
+fn no_blocks() -> StoreError {
+    StoreError::Failed("the table id_blocks is empty".into())
 }

@@ -4,41 +4,44 @@
 
 use std::fmt::Write;
 
-/// Bytes after which a statement is ended and the next one begins. Well below `max_allowed_packet`
-/// of every server's defaults (1 MiB is the smallest in use), so that a row never makes it too
-/// long.
+/// Longest statement, whatever the server takes: longer ones gain nothing.
 const BYTES_MAX: usize = 768 * 1024;
 
 /// Entries of one list in `IN`. MariaDB turns lists of a thousand values into a join, which would
 /// take the rows' locks in another order.
 pub(super) const LIST_MAX: usize = 400;
 
-/// A statement for any number of rows: `head`, rows in parentheses, `tail`.
+/// A statement for any number of rows: `head`, rows in parentheses, `tail`. It is split where the
+/// next row would make it longer than the server takes.
 #[derive(Debug)]
 pub(super) struct Rows {
     head: &'static str,
     tail: &'static str,
+    bytes_max: usize,
     done: Vec<String>,
     current: String,
 }
 
 impl Rows {
-    pub(super) fn new(head: &'static str, tail: &'static str) -> Self {
-        Self { head, tail, done: Vec::new(), current: String::new() }
+    /// Statements of at most `bytes_max` bytes, which is more than the longest row needs.
+    pub(super) fn new(head: &'static str, tail: &'static str, bytes_max: usize) -> Self {
+        let bytes_max = bytes_max.min(BYTES_MAX);
+        Self { head, tail, bytes_max, done: Vec::new(), current: String::new() }
     }
 
     /// Adds a row.
     pub(super) fn row(&mut self, values: impl FnOnce(&mut Values<'_>)) {
-        if self.current.is_empty() {
-            self.current.push_str(self.head);
-            self.current.push_str(" (");
-        } else {
-            self.current.push_str(", (");
-        }
+        let before = self.current.len();
+        self.current.push_str(if before == 0 { self.head } else { "," });
+        self.current.push_str(" (");
         values(&mut Values { sql: &mut self.current, is_first: true });
         self.current.push(')');
-        if self.current.len() >= BYTES_MAX {
+        if before > 0 && self.current.len() + 1 + self.tail.len() > self.bytes_max {
+            let row = self.current.split_off(before + ",".len());
+            self.current.truncate(before);
             self.end();
+            self.current.push_str(self.head);
+            self.current.push_str(&row);
         }
     }
 
@@ -113,6 +116,24 @@ impl Values<'_> {
     }
 }
 
+/// Lists of entries for `IN`, each of at most [`LIST_MAX`] entries and `bytes_max` bytes.
+pub(super) fn lists(entries: impl IntoIterator<Item = String>, bytes_max: usize) -> Vec<String> {
+    let mut lists: Vec<(String, usize)> = Vec::new();
+    for entry in entries {
+        match lists.last_mut() {
+            Some((list, count))
+                if *count < LIST_MAX && list.len() + 1 + entry.len() <= bytes_max =>
+            {
+                list.push(',');
+                list.push_str(&entry);
+                *count += 1;
+            }
+            _ => lists.push((entry, 1)),
+        }
+    }
+    lists.into_iter().map(|(list, _)| list).collect()
+}
+
 /// Numbers for `IN`.
 pub(super) fn list(ids: impl IntoIterator<Item = i64>) -> String {
     let mut list = String::new();
@@ -150,7 +171,8 @@ mod tests {
 
     #[test]
     fn values_are_literals_that_nothing_can_leave() {
-        let mut rows = Rows::new("INSERT INTO t (a, b) VALUES", "ON DUPLICATE KEY UPDATE a = a");
+        let mut rows =
+            Rows::new("INSERT INTO t (a, b) VALUES", "ON DUPLICATE KEY UPDATE a = a", 1_000);
         rows.row(|row| {
             row.int(-7).optional_int(None).bytes(b"'); --").optional_text(Some("김'"));
         });
@@ -166,18 +188,37 @@ mod tests {
     }
 
     #[test]
-    fn long_statements_are_parted_and_no_row_is_lost() {
-        let mut rows = Rows::new("V", "");
-        let long = vec![0xAB; 100_000];
-        for _ in 0..10 {
-            rows.row(|row| {
-                row.bytes(&long);
-            });
+    fn long_statements_are_split_and_no_row_is_lost() {
+        for (row_bytes, bytes_max, expected) in
+            [(100_000, usize::MAX, 4), (100_000, 700_000, 4), (3_000, 15 * 1024, 5), (9, 1_000, 1)]
+        {
+            let mut rows = Rows::new("HEAD", "TAIL", bytes_max);
+            for _ in 0..10 {
+                rows.row(|row| {
+                    row.bytes(&vec![0xAB; row_bytes]).int(1);
+                });
+            }
+            let statements = rows.statements();
+            assert_eq!(statements.len(), expected, "{row_bytes} {bytes_max}");
+            assert_eq!(statements.iter().map(|s| s.matches('(').count()).sum::<usize>(), 10);
+            for statement in statements {
+                assert!(statement.len() <= bytes_max.min(BYTES_MAX));
+                assert!(statement.starts_with("HEAD (X'ab") && statement.ends_with("',1) TAIL"));
+                assert!(!statement.contains(",,") && !statement.contains(", TAIL"));
+            }
         }
-        let statements = rows.statements();
-        assert_eq!(statements.len(), 3);
-        assert_eq!(statements.iter().map(|s| s.matches('(').count()).sum::<usize>(), 10);
-        assert!(statements.iter().all(|s| s.len() < 1024 * 1024));
-        assert_eq!(Rows::new("V", "").statements(), Vec::<String>::new());
+        assert_eq!(Rows::new("V", "", 1_000).statements(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn lists_are_split_by_entries_and_by_bytes() {
+        let split = |count: usize, bytes_max| {
+            let lists = lists((0..count).map(|n| format!("{:03}", n % 1000)), bytes_max);
+            lists.iter().map(|list| list.split(',').count()).collect::<Vec<_>>()
+        };
+        assert_eq!(split(0, 100), [0; 0]);
+        assert_eq!(split(401, usize::MAX), [400, 1]);
+        assert_eq!(split(10, 15), [4, 4, 2]);
+        assert_eq!(split(2, 1), [1, 1]);
     }
 }

@@ -1,11 +1,17 @@
 //! MariaDB passes the conformance suite, and what only several writers can get wrong is right.
 
+use std::time::Duration;
+
+use ledger::WalletId;
 use mysql_async::prelude::Queryable;
-use service::store::mysql::Database;
+use service::store::mysql::{Database, PACKET_BYTES_LEAST};
 use testing::MariaDb;
 
 use super::{MySqlStore, audit, migrate};
-use crate::store::tests::conformance::{self, Subject};
+use crate::store::{
+    IdKind, LaneStore as _, Reason, StoreError,
+    tests::conformance::{self, Subject},
+};
 
 async fn store(server: &MariaDb, schema: &str) -> (Database, MySqlStore) {
     server.create_database(schema);
@@ -16,13 +22,21 @@ async fn store(server: &MariaDb, schema: &str) -> (Database, MySqlStore) {
 
 #[tokio::test]
 async fn mysql_conforms() {
-    let server = MariaDb::start();
+    conforms(&MariaDb::start()).await;
+}
+
+#[tokio::test]
+async fn mysql_conforms_on_a_server_that_takes_as_little_as_is_allowed() {
+    conforms(&MariaDb::start_with(&[&format!("--max-allowed-packet={PACKET_BYTES_LEAST}")])).await;
+}
+
+async fn conforms(server: &MariaDb) {
     let count = std::cell::Cell::new(0);
     conformance::run(async || {
         count.set(count.get() + 1);
         let schema = format!("money_{}", count.get());
-        store(&server, &schema).await;
-        let (database, store) = serve(&server, &schema);
+        store(server, &schema).await;
+        let (database, store) = serve(server, &schema);
         Subject {
             lane: store.lane(),
             reads: store.reads(),
@@ -74,4 +88,30 @@ async fn the_audit_finds_damage() {
     assert_eq!(report.violations.len(), 2, "{report}");
     assert!(report.violations[0].contains("the sum of KRW is 7"), "{report}");
     assert!(report.violations[1].contains("is the sum of its transactions"), "{report}");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_writes_is_not_ready_and_still_read() {
+    let server = MariaDb::start();
+    let (owner, _) = store(&server, "money").await;
+    let (_, store) = serve(&server, "money");
+    let (reads, mut lane) = (store.reads(), store.lane());
+    reads.ping().await.unwrap();
+    server.set_read_only(true);
+    for _ in 0..2 {
+        let refused = reads.ping().await.unwrap_err();
+        assert!(matches!(refused, StoreError::Again(Reason::ReadOnly, _)), "{refused}");
+        let refused = lane.reserve_ids(IdKind::Wallet, 1).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Again(Reason::ReadOnly, _)), "{refused}");
+        assert_eq!(reads.wallet(WalletId(1)).await.unwrap(), None);
+    }
+    server.set_read_only(false);
+    reads.ping().await.unwrap();
+    lane.reserve_ids(IdKind::Wallet, 1).await.unwrap();
+    // Nothing answers in time while a session locks every table, and that is not ready either.
+    let mut locked = owner.dedicated(Duration::from_mins(1)).await.unwrap();
+    locked.query_drop("LOCK TABLES id_blocks READ").await.unwrap();
+    reads.ping().await.unwrap_err();
+    locked.end().await;
+    reads.ping().await.unwrap();
 }

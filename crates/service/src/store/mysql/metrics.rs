@@ -5,7 +5,9 @@ use std::{fmt, time::Duration};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, counter::Counter, gauge::ConstGauge, histogram::Histogram},
+    metrics::{
+        MetricType, counter::Counter, family::Family, gauge::ConstGauge, histogram::Histogram,
+    },
     registry::{Registry, Unit},
 };
 
@@ -17,6 +19,34 @@ use crate::metrics::duration_histogram;
 pub(super) struct PoolMetrics {
     wait: Histogram,
     connect_failures: Counter,
+    retirements: Family<[(&'static str, &'static str); 1], Counter>,
+}
+
+/// Why all connections were replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Retirement {
+    /// The server refuses writes.
+    ReadOnly,
+    /// A connection was found broken or silent.
+    Gone,
+}
+
+impl Retirement {
+    /// Its name in logs and metrics.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read_only",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// What has happened, for the log.
+    pub(super) const fn explain(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "the server refuses writes",
+            Self::Gone => "one of them has no server any more",
+        }
+    }
 }
 
 /// How a pool is used at the moment, in connections.
@@ -28,7 +58,12 @@ pub(super) struct Usage {
 
 impl Default for PoolMetrics {
     fn default() -> Self {
-        Self { wait: duration_histogram(), connect_failures: Counter::default() }
+        let retirements = Family::default();
+        for reason in [Retirement::ReadOnly, Retirement::Gone] {
+            // From zero: a series that begins with its first event would hide just that one.
+            let _created = retirements.get_or_create(&[("reason", reason.as_str())]);
+        }
+        Self { wait: duration_histogram(), connect_failures: Counter::default(), retirements }
     }
 }
 
@@ -39,6 +74,10 @@ impl PoolMetrics {
 
     pub(super) fn count_connect_failure(&self) {
         self.connect_failures.inc();
+    }
+
+    pub(super) fn count_retirement(&self, reason: Retirement) {
+        self.retirements.get_or_create(&[("reason", reason.as_str())]).inc();
     }
 }
 
@@ -57,6 +96,11 @@ pub(super) fn register(pool: &Pool, service: &'static str, registry: &mut Regist
         "mypay_database_connect_failures",
         "Connections that could not be made",
         metrics.connect_failures.clone(),
+    );
+    registry.register(
+        "mypay_database_retirements",
+        "Times that all connections were replaced, by reason",
+        metrics.retirements.clone(),
     );
     registry.register_collector(Box::new(UsageCollector(pool.clone())));
 }

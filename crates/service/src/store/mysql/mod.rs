@@ -1,6 +1,8 @@
 //! MySQL, MariaDB or TiDB as the services use it: one form of URL, the same session settings on
 //! every connection, a bounded pool, and migrations that several instances may run at once.
 
+mod check;
+mod connection;
 mod failure;
 mod metrics;
 mod migrate;
@@ -15,8 +17,9 @@ use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 
 pub use self::{
+    check::PACKET_BYTES_LEAST,
+    connection::{Connection, Dedicated},
     failure::{Failure, failure},
-    pool::{Connection, Dedicated},
     url::UrlError,
     wait::{Report, Waiting},
 };
@@ -62,6 +65,17 @@ pub enum Error {
     /// Another instance is migrating, and did not end in time.
     #[error("another instance is migrating the schema and does not end")]
     MigrationLocked,
+    /// The server takes no statement as long as one that is needed.
+    #[error(
+        "the database takes packets of at most {found} bytes, and {least} are needed: \
+         raise the server's variable max_allowed_packet"
+    )]
+    PacketTooSmall {
+        /// The variable's value.
+        found: usize,
+        /// The least that is needed.
+        least: usize,
+    },
     /// Every connection was busy for too long; nothing was done.
     #[error("every connection to the database is busy")]
     Busy,
@@ -75,6 +89,9 @@ pub enum Error {
 
 /// How long a statement waits for a lock before the server gives up.
 const LOCK_WAIT_SECONDS: u64 = 5;
+
+/// What the library takes and sends. The server's own limit is lower, and is asked for.
+const PACKET_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// Statements that a connection keeps prepared, more than any service has.
 const STATEMENTS_PREPARED_MAX: usize = 64;
@@ -117,7 +134,7 @@ impl Database {
     /// ends it after `idle_timeout` without a word, and rolls back what was begun on it.
     pub async fn dedicated(&self, idle_timeout: Duration) -> Result<Dedicated, Error> {
         let opts = session(OptsBuilder::from_opts(self.0.opts.clone()), idle_timeout);
-        Ok(Dedicated::new(self.0.pool.connect(opts).await?))
+        Ok(Dedicated::new(self.0.pool.connect(opts).await?, self.0.pool.clone()))
     }
 
     /// Brings the schema up to date. Several instances may do this at once: one does the work, and
@@ -191,6 +208,9 @@ fn session(opts: OptsBuilder, idle_timeout: Duration) -> Opts {
         // A URL names an address; a socket on the same machine may be another server's.
         .prefer_socket(false)
         .stmt_cache_size(STATEMENTS_PREPARED_MAX)
+        // With both of these the library does not ask the server for them.
+        .max_allowed_packet(Some(PACKET_BYTES_MAX))
+        .wait_timeout(Some(usize::try_from(idle_timeout.as_secs()).unwrap_or(usize::MAX)))
         .tcp_keepalive(Some(Duration::from_secs(10)))
         .into()
 }

@@ -1,21 +1,28 @@
-//! A few connections that are used again. One goes back only when its user says that nothing is
-//! begun on it; whatever else happens to it, it is ended, and the server rolls back.
+//! A few connections that are used again, as long as they lead to a server that takes writes. When
+//! one shows that its server refuses them, as after a failover, all that were made until then are
+//! replaced, those of the lanes too: each belongs to a generation.
 
 use std::{
-    ops::{Deref, DerefMut},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use mysql_async::{Conn, Opts, prelude::Queryable as _};
+use mysql_async::{Conn, Opts};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
     time::{Instant, timeout},
 };
 
 use super::{
-    Error, Failure, failure,
-    metrics::{PoolMetrics, Usage},
+    Error, Failure,
+    check::{self, State},
+    connection::{Birth, Connection, Opened, cut, end, farewell},
+    failure,
+    metrics::{PoolMetrics, Retirement, Usage},
 };
 
 /// How long to wait for a connection that others use, and then for the server to take a new one.
@@ -31,14 +38,18 @@ const IDLE_USABLE: Duration = Duration::from_secs(20);
 /// A connection that was idle for longer is asked whether it is alive.
 const IDLE_TRUSTED: Duration = Duration::from_secs(1);
 
-/// How long that answer may take. Another connection is tried then.
-const PING_TIMEOUT: Duration = Duration::from_secs(1);
+/// A connection that was not asked for longer is asked whether its server takes writes, however
+/// busy it is: reads alone would not notice that they come from a server that has been replaced.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long that answer may take. A new connection is made then.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a connection is used at all, so that a server behind a balancer gets its share again.
 const LIFE_MAX: Duration = Duration::from_mins(30);
 
-/// How long saying goodbye may take. The socket is closed in any case.
-const GOODBYE_TIMEOUT: Duration = Duration::from_millis(100);
+/// All connections are replaced no more often than this, if every server refuses writes for long.
+const GENERATION_MIN: Duration = Duration::from_secs(1);
 
 /// At most so many connections at once. Clones share them.
 #[derive(Clone)]
@@ -49,6 +60,8 @@ struct Inner {
     connections_max: usize,
     permits: Arc<Semaphore>,
     metrics: PoolMetrics,
+    /// Changed under the lock of `idle` only.
+    generation: AtomicU64,
     idle: Mutex<Idle>,
 }
 
@@ -57,22 +70,37 @@ struct Idle {
     connections: Vec<Idling>,
     /// When a connection last broke. The others may have, too.
     broken_at: Option<Instant>,
+    /// When the generation began, unless it is the first.
+    generation_began: Option<Instant>,
     is_closed: bool,
 }
 
-struct Idling {
-    conn: Conn,
-    opened_at: Instant,
-    used_at: Instant,
+/// A connection that waits for its next use.
+pub(super) struct Idling {
+    pub(super) conn: Conn,
+    pub(super) birth: Birth,
+    /// When it was last known to lead to a server that takes writes.
+    pub(super) checked_at: Instant,
+    pub(super) used_at: Instant,
 }
 
 impl Pool {
     pub(super) fn new(opts: Opts, connections_max: usize) -> Self {
-        let idle = Idle { connections: Vec::new(), broken_at: None, is_closed: false };
+        let idle = Idle {
+            connections: Vec::new(),
+            broken_at: None,
+            generation_began: None,
+            is_closed: false,
+        };
         let connections_max = connections_max.max(1);
-        let permits = Arc::new(Semaphore::new(connections_max));
-        let metrics = PoolMetrics::default();
-        Self(Arc::new(Inner { opts, connections_max, permits, metrics, idle: Mutex::new(idle) }))
+        Self(Arc::new(Inner {
+            opts,
+            connections_max,
+            permits: Arc::new(Semaphore::new(connections_max)),
+            metrics: PoolMetrics::default(),
+            generation: AtomicU64::new(0),
+            idle: Mutex::new(idle),
+        }))
     }
 
     /// What it counts.
@@ -96,26 +124,71 @@ impl Pool {
         let waiting = timeout(CONNECT_TIMEOUT, Arc::clone(&self.0.permits).acquire_owned()).await;
         self.0.metrics.observe_wait(started.elapsed());
         let permit = waiting.map_err(|_| Error::Busy)?.expect("the semaphore is never closed");
-        let lend = |conn, opened_at| Connection {
-            conn: Some(conn),
-            opened_at,
-            pool: self.clone(),
-            _permit: permit,
-        };
         while let Some(mut idling) = self.take_idle() {
-            if self.is_trusted(idling.used_at) || is_alive(&mut idling.conn).await {
-                return Ok(lend(idling.conn, idling.opened_at));
+            if self.is_trusted(&idling) {
+                return Ok(Connection::new(idling, self.clone(), permit));
             }
-            self.broke(idling.conn);
+            let generation = idling.birth.generation;
+            match timeout(CHECK_TIMEOUT, check::ask(&mut idling.conn)).await {
+                Ok(State::TakesWrites) => {
+                    idling.checked_at = Instant::now();
+                    return Ok(Connection::new(idling, self.clone(), permit));
+                }
+                // The next one may lead to another server, or else this one serves reads again.
+                Ok(State::ReadOnly) => {
+                    self.retire(generation, Retirement::ReadOnly);
+                    end(idling.conn);
+                }
+                // Those that are as old are probably gone, too, and each would cost this time.
+                Ok(State::Gone) | Err(_) => {
+                    self.broke();
+                    self.retire(generation, Retirement::Gone);
+                    cut(idling.conn);
+                }
+            }
         }
-        Ok(lend(self.connect(self.0.opts.clone()).await?, Instant::now()))
+        let Opened { conn, birth } = self.connect(self.0.opts.clone()).await?;
+        let now = Instant::now();
+        let idling = Idling { conn, birth, checked_at: now, used_at: now };
+        Ok(Connection::new(idling, self.clone(), permit))
     }
 
     /// A new connection, which need not become one of the pool's. A failure is counted.
-    pub(super) async fn connect(&self, opts: Opts) -> Result<Conn, Error> {
-        let connected = timeout(CONNECT_TIMEOUT, Conn::new(opts)).await;
-        let connected = connected.map_err(|_| Error::TimedOut).and_then(|conn| Ok(conn?));
+    pub(super) async fn connect(&self, opts: Opts) -> Result<Opened, Error> {
+        // Read before: what is retired in the meantime includes this one.
+        let generation = self.0.generation.load(Ordering::Acquire);
+        let connecting = async {
+            let mut conn = Conn::new(opts).await?;
+            let packet_bytes_max = check::packet_bytes_max(&mut conn).await?;
+            let birth = Birth { opened_at: Instant::now(), generation, packet_bytes_max };
+            Ok(Opened { conn, birth })
+        };
+        let connected = timeout(CONNECT_TIMEOUT, connecting).await;
+        let connected = connected.map_err(|_| Error::TimedOut).flatten();
         connected.inspect_err(|_| self.0.metrics.count_connect_failure())
+    }
+
+    /// Whether a connection may go on being used.
+    pub(super) fn is_current(&self, birth: &Birth) -> bool {
+        birth.generation == self.0.generation.load(Ordering::Acquire)
+            && birth.opened_at.elapsed() <= LIFE_MAX
+    }
+
+    /// Learns from an error on a connection of this generation.
+    pub(super) fn note(&self, generation: u64, error: &mysql_async::Error) {
+        match failure(error) {
+            Failure::ReadOnly => self.retire(generation, Retirement::ReadOnly),
+            Failure::Disconnected => self.broke(),
+            Failure::Deadlock
+            | Failure::LockTimeout
+            | Failure::DuplicateKey
+            | Failure::ConstraintViolated
+            | Failure::TooLarge
+            | Failure::TooManyConnections
+            | Failure::Interrupted
+            | Failure::Unavailable
+            | Failure::Other => {}
+        }
     }
 
     /// Ends the connections that are not in use, and keeps none from now on.
@@ -127,7 +200,32 @@ impl Pool {
         };
         for idling in idle {
             // The process is about to end; what does not end properly is cut off.
-            let _ended = timeout(GOODBYE_TIMEOUT, idling.conn.disconnect()).await;
+            farewell(idling.conn).await;
+        }
+    }
+
+    /// Replaces every connection of this generation and older ones. What is in use is ended when it
+    /// comes back, and the lanes look before each batch.
+    fn retire(&self, generation: u64, reason: Retirement) {
+        let retired = {
+            let mut idle = self.idle();
+            let is_older = generation != self.0.generation.load(Ordering::Acquire);
+            let is_soon = idle.generation_began.is_some_and(|at| at.elapsed() < GENERATION_MIN);
+            if is_older || is_soon {
+                return;
+            }
+            self.0.generation.store(generation + 1, Ordering::Release);
+            idle.generation_began = Some(Instant::now());
+            std::mem::take(&mut idle.connections)
+        };
+        self.0.metrics.count_retirement(reason);
+        tracing::warn!(
+            reason = reason.as_str(),
+            "all connections to the database are replaced: {}",
+            reason.explain()
+        );
+        for idling in retired {
+            end(idling.conn);
         }
     }
 
@@ -140,23 +238,24 @@ impl Pool {
         idle.connections.pop()
     }
 
-    fn is_trusted(&self, used_at: Instant) -> bool {
-        used_at.elapsed() <= IDLE_TRUSTED
-            && self.idle().broken_at.is_none_or(|broken_at| broken_at < used_at)
+    fn is_trusted(&self, idling: &Idling) -> bool {
+        idling.used_at.elapsed() <= IDLE_TRUSTED
+            && idling.checked_at.elapsed() <= CHECK_INTERVAL
+            && self.idle().broken_at.is_none_or(|broken_at| broken_at < idling.used_at)
     }
 
-    fn put_back(&self, idling: Idling) {
+    pub(super) fn put_back(&self, idling: Idling) {
         let mut idle = self.idle();
-        if idle.is_closed || idling.opened_at.elapsed() > LIFE_MAX {
+        if idle.is_closed || !self.is_current(&idling.birth) {
             end(idling.conn);
         } else {
             idle.connections.push(idling);
         }
     }
 
-    fn broke(&self, conn: Conn) {
+    /// Remembers that a connection broke: the others are asked before they are used again.
+    pub(super) fn broke(&self) {
         self.idle().broken_at = Some(Instant::now());
-        cut(conn);
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
@@ -164,125 +263,8 @@ impl Pool {
     }
 }
 
-/// A connection from a pool. Dropping it ends it: what was begun on it is rolled back, and nobody
-/// gets an answer that was meant for somebody else. Who has finished with it says so.
-#[must_use]
-pub struct Connection {
-    /// There until the end.
-    conn: Option<Conn>,
-    opened_at: Instant,
-    pool: Pool,
-    /// Given back after the connection itself.
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Connection {
-    /// Gives it back to be used again. Nothing may be begun on it, and every answer must have been
-    /// waited for; an error of the server is an answer.
-    pub fn release(mut self) {
-        if let Some(conn) = self.conn.take() {
-            let idling = Idling { conn, opened_at: self.opened_at, used_at: Instant::now() };
-            self.pool.put_back(idling);
-        }
-    }
-
-    /// Gives it back after `result`, unless that was an error that it does not survive.
-    pub fn settle<T>(self, result: &mysql_async::Result<T>) {
-        let is_over = |error: &mysql_async::Error| {
-            error.is_fatal() || failure(error) == Failure::Disconnected
-        };
-        if !result.as_ref().is_err_and(is_over) {
-            self.release();
-        }
-    }
-}
-
-impl Deref for Connection {
-    type Target = Conn;
-
-    fn deref(&self) -> &Conn {
-        self.conn.as_ref().expect("it is there until the end")
-    }
-}
-
-impl DerefMut for Connection {
-    fn deref_mut(&mut self) -> &mut Conn {
-        self.conn.as_mut().expect("it is there until the end")
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        if let Some(conn) = self.conn.take() {
-            self.pool.broke(conn);
-        }
-    }
-}
-
-/// A connection outside the pool. Dropping it cuts it off: what was begun on it is rolled back, and
-/// what it had locked is free as soon as the server notices.
-#[derive(Debug)]
-pub struct Dedicated {
-    /// There until the end.
-    conn: Option<Conn>,
-}
-
-impl Dedicated {
-    pub(super) fn new(conn: Conn) -> Self {
-        Self { conn: Some(conn) }
-    }
-
-    /// Ends it, and returns when the server has freed what it had locked, or soon in any case.
-    pub async fn end(mut self) {
-        if let Some(conn) = self.conn.take() {
-            let _ended = timeout(CONNECT_TIMEOUT, conn.disconnect()).await;
-        }
-    }
-}
-
-impl Deref for Dedicated {
-    type Target = Conn;
-
-    fn deref(&self) -> &Conn {
-        self.conn.as_ref().expect("it is there until the end")
-    }
-}
-
-impl DerefMut for Dedicated {
-    fn deref_mut(&mut self) -> &mut Conn {
-        self.conn.as_mut().expect("it is there until the end")
-    }
-}
-
-impl Drop for Dedicated {
-    fn drop(&mut self) {
-        if let Some(conn) = self.conn.take() {
-            cut(conn);
-        }
-    }
-}
-
-async fn is_alive(conn: &mut Conn) -> bool {
-    matches!(timeout(PING_TIMEOUT, conn.ping()).await, Ok(Ok(())))
-}
-
-/// Ends a connection beside its former user. Without a runtime its socket is closed at once.
-fn end(conn: Conn) {
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(timeout(GOODBYE_TIMEOUT, conn.disconnect()));
-    }
-}
-
-/// Closes a connection's socket and says nothing, because a statement may be under way: a server
-/// that finds the end of the stream gives up waiting for a lock, and one that finds a goodbye to be
-/// read later goes on waiting. Inside a runtime the library would first wait for the statement's
-/// end, so the connection is dropped where there is none.
-fn cut(conn: Conn) {
-    if tokio::runtime::Handle::try_current().is_ok() {
-        let dropped = std::thread::Builder::new().spawn(move || drop(conn));
-        if let Err(error) = dropped {
-            // The library ends the connection when its statement has ended.
-            tracing::warn!(%error, "a database connection could not be closed at once");
-        }
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! On a real MariaDB.
 
+mod failover;
 mod migrations;
 mod pool;
 mod tls;
