@@ -1,6 +1,6 @@
 //! The contracts over HTTP, for services that run apart: the account service serves [`routes()`],
-//! and an [`AccountClient`] stands in for it elsewhere. JSON, read strictly, signed with the
-//! identity of a service, below a prefix that the gateway never routes.
+//! and an [`AccountClient`] stands in for it elsewhere. JSON, signed with the identity of a
+//! service, below a prefix that the gateway never routes.
 //!
 //! `POST /internal/v1/introspect` has the shape of RFC 7662, but it is asked with the digest of a
 //! token (`tokenSha256`, base64url), because tokens themselves do not cross services. Times are in

@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Caller, Identity, Party, Subject};
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, contract::critical::Critical};
 
 /// The headers of a request that change what it does.
 const BOUND_HEADERS: [HeaderName; 2] = [CONTENT_TYPE, HeaderName::from_static("idempotency-key")];
 
 /// The claims. Times are in seconds (RFC 7519, section 2), but for our own `token_exp_us`.
+/// Claims that are not known are ignored, but for those that `crit` names.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Claims<'a> {
     pub(super) iss: Party,
     pub(super) aud: Party,
@@ -40,7 +40,13 @@ pub(super) struct Claims<'a> {
     /// When the access token ends, in microseconds; with `known` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) token_exp_us: Option<i64>,
+    /// Claims without which the others must not be read.
+    #[serde(default, skip_serializing_if = "Critical::is_empty", borrow)]
+    pub(super) crit: Critical<'a>,
 }
+
+/// The critical claims that this version knows.
+const CRITICAL_KNOWN: [&str; 0] = [];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,8 +58,12 @@ pub(super) enum State {
 }
 
 impl Claims<'_> {
-    /// On whose behalf, or `None` if the claims contradict each other.
+    /// On whose behalf, or `None` if the claims contradict each other or say what is not known
+    /// here.
     pub(super) fn subject(&self) -> Option<Subject> {
+        if !self.crit.is_understood(&CRITICAL_KNOWN) {
+            return None;
+        }
         let known = (&self.sub, &self.sid, self.token_exp_us);
         match (self.state, known) {
             (State::Anonymous, (None, None, None)) => Some(Subject::Caller(Caller::Anonymous)),

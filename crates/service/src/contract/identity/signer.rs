@@ -10,7 +10,7 @@ use super::{
     Caller, Keys, MessageKind, Party, Subject,
     claims::{Claims, State, digest_of},
 };
-use crate::{clock::Clock, http::request_id::X_REQUEST_ID};
+use crate::{clock::Clock, contract::critical::Critical, http::request_id::X_REQUEST_ID};
 
 /// How long an identity is valid. A request that waited for longer is of no use any more to whoever
 /// made it.
@@ -56,6 +56,7 @@ impl Signer {
             sub: None,
             sid: None,
             token_exp_us: None,
+            crit: Critical::default(),
         };
         match subject {
             Subject::Service => {}

@@ -72,8 +72,11 @@ impl AccountClient {
             patience: INTROSPECT_PATIENCE,
             limit: INTROSPECT_LIMIT,
         };
-        let answer: Answer = serde_json::from_slice(&self.addresses.ask(&ask).await?)?;
-        answer.identity().ok_or_else(|| "the answer contradicts itself".into())
+        let answer = self.addresses.ask(&ask).await?;
+        let answer: Answer<'_> = serde_json::from_slice(&answer)?;
+        answer.identity().ok_or_else(|| {
+            "the answer contradicts itself, or says what this version does not know".into()
+        })
     }
 
     async fn ask_changes(
@@ -92,8 +95,10 @@ impl AccountClient {
             patience: wait + FEED_PATIENCE,
             limit: FEED_LIMIT,
         };
-        let answer: Changes = serde_json::from_slice(&self.addresses.ask(&ask).await?)?;
-        let changes: Vec<AccountChange> = answer.changes.into_iter().map(Into::into).collect();
+        let answer = self.addresses.ask(&ask).await?;
+        let answer: Changes<'_> = serde_json::from_slice(&answer)?;
+        let changes =
+            answer.understood().ok_or("the changes say what this version does not know")?;
         let sequences = || changes.iter().map(|change| change.sequence);
         let ascends = std::iter::once(after).chain(sequences()).zip(sequences());
         if changes.len() > limit as usize || !ascends.into_iter().all(|(a, b)| a < b) {

@@ -56,7 +56,7 @@ pub fn routes(
 }
 
 async fn introspect(State(contracts): State<Contracts>, body: Bytes) -> Response {
-    let question: Option<Question> = serde_json::from_slice(&body).ok();
+    let question: Option<Question<'_>> = serde_json::from_slice(&body).ok();
     let Some(token) = question.and_then(|question| question.token()) else {
         return invalid("`tokenSha256` must be 32 bytes in base64url");
     };
@@ -71,10 +71,7 @@ async fn list_account_changes(
     Query(AfterQuery { sequence, limit, wait }): Query<AfterQuery>,
 ) -> Response {
     match contracts.feed.changes_after(sequence, limit, wait).await {
-        Ok(changes) => {
-            let changes = changes.into_iter().map(Into::into).collect();
-            json(StatusCode::OK, &Changes { changes })
-        }
+        Ok(changes) => json(StatusCode::OK, &Changes::new(changes)),
         Err(error) => Problem::unavailable(&error).into_response(),
     }
 }
@@ -91,6 +88,8 @@ impl FromFields for AfterQuery {
         let sequence = fields.integer("after", 0..=i64::MAX);
         let limit = fields.integer("limit", 1..=CHANGES_MAX.into());
         let wait_ms = fields.integer("waitMs", 0..=WAIT_MS_MAX);
+        // Readers of later versions may ask for more than this version knows.
+        fields.ignore_unknown();
         Some(Self {
             sequence: sequence?,
             limit: u32::try_from(limit?).ok()?,

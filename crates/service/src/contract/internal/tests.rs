@@ -316,7 +316,7 @@ async fn nonsense_is_an_error() {
         r#"{"active":true}"#,
         r#"{"active":false,"sub":"7"}"#,
         r#"{"active":true,"sub":"x","sid":"8","exp_us":1}"#,
-        r#"{"active":true,"sub":"7","sid":"8","exp_us":1,"scope":"all"}"#,
+        r#"{"active":true,"sub":"7","sid":"8","exp_us":1,"crit":["scope"],"scope":"all"}"#,
         r#"{"changes":[{"sequence":0,"accountId":7,"standing":"active","createdAtUs":1}]}"#,
         r#"{"changes":[{"sequence":1,"accountId":7,"standing":"banned","createdAtUs":1}]}"#,
         r#"{"changes":[{"sequence":1,"accountId":7,"standing":"active"}]}"#,
@@ -397,13 +397,13 @@ async fn requests_are_read_strictly() {
         400 invalid_request
         400 invalid_request
         400 invalid_request
-        400 invalid_request
+        200 {"active":false}
         200 {"changes":[]}
         400 invalid_request
         400 invalid_request
         400 invalid_request
         400 invalid_request
-        400 invalid_request
+        200 {"changes":[]}
         400 invalid_request
         400 invalid_request
         401 untrusted_identity

@@ -1,4 +1,7 @@
-//! What both ends write and read.
+//! What both ends write and read. Members that are not known are ignored, but for those that `crit`
+//! names: instances of different versions run side by side.
+
+use std::borrow::Cow;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
@@ -7,6 +10,7 @@ use crate::{
     clock::Timestamp,
     contract::{
         account_feed::{AccountChange, Standing},
+        critical::Critical,
         identity::Identity,
         introspection::TokenDigest,
     },
@@ -17,16 +21,18 @@ pub(super) const CHANGES_MAX: u32 = 1000;
 
 /// Asks whose a token is.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Question {
+#[serde(rename_all = "camelCase")]
+pub(super) struct Question<'a> {
     /// SHA-256, in base64url.
-    token_sha256: String,
+    #[serde(borrow)]
+    token_sha256: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Critical::is_empty", borrow)]
+    crit: Critical<'a>,
 }
 
 /// RFC 7662, section 2.2: an inactive token says nothing else.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Answer {
+pub(super) struct Answer<'a> {
     active: bool,
     /// The account, in decimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,24 +43,29 @@ pub(super) struct Answer {
     /// When the token ends, in microseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exp_us: Option<i64>,
+    #[serde(default, skip_serializing_if = "Critical::is_empty", borrow)]
+    crit: Critical<'a>,
 }
 
 /// Changes, in order.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Changes {
-    pub(super) changes: Vec<Change>,
+pub(super) struct Changes<'a> {
+    changes: Vec<Change>,
+    #[serde(default, skip_serializing_if = "Critical::is_empty", borrow)]
+    crit: Critical<'a>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Change {
+#[serde(rename_all = "camelCase")]
+struct Change {
     sequence: i64,
     account_id: i64,
     standing: WireStanding,
     created_at_us: i64,
 }
 
+/// A standing that is not known ends the reading: the feed stops, with its lag as the alarm, before
+/// money is moved for an account that may not.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum WireStanding {
@@ -63,31 +74,42 @@ enum WireStanding {
     Closed,
 }
 
-impl Question {
+/// The critical members that this version knows, of every message.
+const CRITICAL_KNOWN: [&str; 0] = [];
+
+impl Question<'_> {
     pub(super) fn about(token: TokenDigest) -> Self {
-        Self { token_sha256: Base64UrlUnpadded::encode_string(&token.0) }
+        let token_sha256 = Cow::Owned(Base64UrlUnpadded::encode_string(&token.0));
+        Self { token_sha256, crit: Critical::default() }
     }
 
-    /// `None` if it is not a digest.
+    /// `None` if it is not a digest, or if the question says what is not known here.
     pub(super) fn token(&self) -> Option<TokenDigest> {
+        if !self.crit.is_understood(&CRITICAL_KNOWN) {
+            return None;
+        }
         let mut digest = [0; 32];
         let decoded = Base64UrlUnpadded::decode(self.token_sha256.as_bytes(), &mut digest).ok()?;
         (decoded.len() == 32).then_some(TokenDigest(digest))
     }
 }
 
-impl Answer {
+impl Answer<'_> {
     pub(super) fn from_identity(identity: Option<Identity>) -> Self {
         Self {
             active: identity.is_some(),
             sub: identity.map(|identity| identity.account_id.to_string()),
             sid: identity.map(|identity| identity.session_id.to_string()),
             exp_us: identity.map(|identity| identity.expires_at.as_micros()),
+            crit: Critical::default(),
         }
     }
 
-    /// The outer `None` if the answer contradicts itself.
+    /// The outer `None` if the answer contradicts itself or says what is not known here.
     pub(super) fn identity(&self) -> Option<Option<Identity>> {
+        if !self.crit.is_understood(&CRITICAL_KNOWN) {
+            return None;
+        }
         match (self.active, &self.sub, &self.sid, self.exp_us) {
             (false, None, None, None) => Some(None),
             (true, Some(sub), Some(sid), Some(exp_us)) => Some(Some(Identity {
@@ -97,6 +119,19 @@ impl Answer {
             })),
             _ => None,
         }
+    }
+}
+
+impl Changes<'_> {
+    pub(super) fn new(changes: Vec<AccountChange>) -> Self {
+        let changes = changes.into_iter().map(Into::into).collect();
+        Self { changes, crit: Critical::default() }
+    }
+
+    /// `None` if the message says what is not known here.
+    pub(super) fn understood(self) -> Option<Vec<AccountChange>> {
+        let is_understood = self.crit.is_understood(&CRITICAL_KNOWN);
+        is_understood.then(|| self.changes.into_iter().map(Into::into).collect())
     }
 }
 
@@ -131,3 +166,6 @@ impl From<Change> for AccountChange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     contract::{
+        critical::Critical,
         identity::{Keys, MessageKind, NotSigned},
         introspection::TokenDigest,
     },
@@ -46,8 +47,8 @@ pub(super) enum NotHeeded {
     Age,
 }
 
+/// Members that are not known are ignored, but for those that `crit` names.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Wire<'a> {
     #[serde(borrow)]
     publisher: Cow<'a, str>,
@@ -56,7 +57,12 @@ struct Wire<'a> {
     missed: bool,
     #[serde(borrow)]
     revoked: Vec<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Critical::is_empty", borrow)]
+    crit: Critical<'a>,
 }
+
+/// The critical members that this version knows.
+const CRITICAL_KNOWN: [&str; 0] = [];
 
 impl Message {
     pub(super) fn sign(&self, keys: &Keys, now: Timestamp) -> String {
@@ -67,6 +73,7 @@ impl Message {
             sent_at_us: now.as_micros(),
             missed: self.missed,
             revoked: encoded.map(Cow::Owned).collect(),
+            crit: Critical::default(),
         };
         let payload = serde_json::to_vec(&wire).expect("strings and integers always serialise");
         keys.sign(MessageKind::Revocations, &payload)
@@ -83,7 +90,7 @@ impl Message {
         if now.since(sent_at) > AGE_MAX || sent_at.since(now) > AGE_MAX {
             return Err(NotHeeded::Age);
         }
-        if wire.revoked.len() > TOKENS_MAX {
+        if wire.revoked.len() > TOKENS_MAX || !wire.crit.is_understood(&CRITICAL_KNOWN) {
             return Err(NotHeeded::Content);
         }
         let decode = |text: Cow<'_, str>| {
@@ -100,3 +107,6 @@ impl Message {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

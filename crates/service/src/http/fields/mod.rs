@@ -69,6 +69,11 @@ impl<'a> Fields<'a> {
         self.errors.push(FieldError { field: field.into(), code, message: message.into() });
     }
 
+    /// Accepts fields that were not read, where another version of this program may write them.
+    pub fn ignore_unknown(&mut self) {
+        self.unread.clear();
+    }
+
     /// Takes a field out. JSON `null` counts as absent.
     fn take(&mut self, name: &str) -> Option<Raw<'a>> {
         let position = self.unread.iter().position(|(unread, _)| unread == name)?;
