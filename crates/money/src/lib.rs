@@ -18,6 +18,7 @@ use service::{
     BoxFuture,
     clock::Clock,
     contract::account_feed::AccountFeed,
+    counted::counted,
     fatal::Reporter,
     http::health::{Check, Readiness},
     shutdown::Shutdown,
@@ -187,7 +188,7 @@ impl Readiness for State {
                 }
             };
             let (depth, max) = self.engine.queue_depth();
-            let detail = format!("{depth} of {max} jobs waiting");
+            let detail = format!("{depth} of {} waiting", counted(max, "job", "jobs"));
             vec![database, Check { name: "money.queue", ok: depth < max, detail }]
         })
     }

@@ -21,7 +21,7 @@ use axum::http::{
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
-use service::clock::Clock;
+use service::{clock::Clock, counted::counted};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -57,8 +57,8 @@ pub async fn seed(flags: &SeedFlags, clock: Clock) -> anyhow::Result<String> {
     output.finish()?;
     let took = clock.monotonic().saturating_sub(started);
     Ok(format!(
-        "{} accounts with {} {} each, in {:.1} s: {}\n",
-        flags.accounts,
+        "{} with {} {} each, in {:.1} s: {}\n",
+        counted(flags.accounts, "account", "accounts"),
         flags.funds.minor(),
         flags.currency.code(),
         took.as_secs_f64(),

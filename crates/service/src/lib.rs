@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod contract;
+pub mod counted;
 pub mod fatal;
 pub mod http;
 pub mod jitter;

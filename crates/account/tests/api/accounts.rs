@@ -88,8 +88,8 @@ async fn all_bad_fields_of_a_registration_are_named() {
     "#]]);
     let body = json!({ "name": 5, "email": ["a@b.co"], "password": null });
     register(body).await.check_errors(&expect![[r#"
-        name wrong_type: must be a string
-        email wrong_type: must be a string
+        name wrong_type: must be a string, not a number
+        email wrong_type: must be a string, not an array
         password required: is required
     "#]]);
 }
@@ -179,7 +179,7 @@ async fn bad_changes_change_nothing() {
     "#]]);
     let body = json!({ "name": "", "email": "ada@", "isValid": "no", "password": PASSWORD });
     put(body).await.check_errors(&expect![[r#"
-        name too_short: must have at least 1 characters
+        name too_short: must have at least 1 character
         email invalid_email: must be an email address, such as ada@example.com
         isValid wrong_type: must be true or false
         password unknown_field: is not a field of this request

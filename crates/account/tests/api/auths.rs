@@ -65,7 +65,7 @@ async fn a_wrong_login_has_one_answer() {
     let no_address = login(json!({ "email": "?", "password": "x" })).await;
     assert_eq!(no_address.text, wrong_password.text);
     login(json!({ "email": "", "otp": 1 })).await.check_errors(&expect![[r#"
-        email too_short: must have at least 1 characters
+        email too_short: must have at least 1 character
         password required: is required
         otp unknown_field: is not a field of this request
     "#]]);
@@ -174,7 +174,7 @@ async fn refresh_tokens_of_others_and_nonsense_are_refused() {
     }
     let answer = harness.post("/accounts/v1/auths/refresh", json!({ "refreshToken": 1 })).await;
     answer.check_errors(&expect![[r#"
-        refreshToken wrong_type: must be a string
+        refreshToken wrong_type: must be a string, not a number
     "#]]);
     assert!(harness.is_valid(&tokens.access).await, "nothing happened to the session");
 }

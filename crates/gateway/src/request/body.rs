@@ -8,7 +8,10 @@ use axum::{
     extract::Request,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use service::http::problem::{CONTENT_TOO_LARGE, INCOMPLETE_BODY, Kind, Problem, REQUEST_TIMEOUT};
+use service::{
+    counted::counted,
+    http::problem::{CONTENT_TOO_LARGE, INCOMPLETE_BODY, Kind, Problem, REQUEST_TIMEOUT},
+};
 
 /// The bounds of a body.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +43,8 @@ pub(crate) async fn read(request: Request, bounds: Bounds) -> Result<Request, Pr
         }
         Err(_) => {
             let seconds = bounds.timeout.as_secs_f64();
-            let detail = format!("The body did not arrive within {seconds} seconds.");
+            let limit = counted(seconds, "second", "seconds");
+            let detail = format!("The body did not arrive within {limit}.");
             return Err(Problem::new(&REQUEST_TIMEOUT).detail(detail));
         }
     };
@@ -53,6 +57,7 @@ pub(crate) fn ends_connection(kind: &Kind) -> bool {
 }
 
 fn too_large(bounds: Bounds) -> Problem {
-    let detail = format!("The body may have at most {} bytes.", bounds.bytes_max);
+    let limit = counted(bounds.bytes_max, "byte", "bytes");
+    let detail = format!("The body may have at most {limit}.");
     Problem::new(&CONTENT_TOO_LARGE).detail(detail)
 }

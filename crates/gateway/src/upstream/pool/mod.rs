@@ -32,6 +32,7 @@ use service::{
     BoxFuture,
     clock::Clock,
     contract::identity::{Caller, Party, Signer, Subject, X_MY_PAY_IDENTITY},
+    counted::counted,
     http::health::{Check, Readiness},
     trace::Span,
 };
@@ -268,11 +269,9 @@ impl Pool {
     }
 
     fn nobody_left(&self) -> UpstreamError {
-        let all = self.members().len();
+        let all = counted(self.members().len(), "address", "addresses");
         let name = self.service.name;
-        UpstreamError::Unreachable(
-            format!("none of the {all} addresses of the {name} service can be reached").into(),
-        )
+        UpstreamError::Unreachable(format!("of {all} of the {name} service none answers").into())
     }
 }
 
@@ -325,7 +324,7 @@ impl Readiness for Pool {
     fn check(&self) -> BoxFuture<'_, Vec<Check>> {
         let members = self.members();
         let ready = members.iter().filter(|member| member.standing() == Standing::Ready).count();
-        let detail = format!("{ready} of {} addresses ready", members.len());
+        let detail = format!("{ready} of {} ready", counted(members.len(), "address", "addresses"));
         let check = Check { name: self.service.name, ok: ready > 0, detail };
         Box::pin(async move { vec![check] })
     }

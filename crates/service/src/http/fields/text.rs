@@ -1,6 +1,7 @@
 //! Rules for text.
 
 use super::{shown, split::Fault};
+use crate::counted::counted;
 
 /// How long a text may be, in Unicode scalar values, after trimming. Text for people satisfies
 /// [`shown::check`]; secrets and keys are kept as they are, but for control characters.
@@ -36,13 +37,17 @@ impl TextRule {
         }
         let length = text.chars().count();
         if length < self.length_min {
-            let message = format!("must have at least {} characters", self.length_min);
+            let message = format!("must have at least {}", characters(self.length_min));
             return Err(("too_short", message.into()));
         }
         if length > self.length_max {
-            let message = format!("must have at most {} characters", self.length_max);
+            let message = format!("must have at most {}", characters(self.length_max));
             return Err(("too_long", message.into()));
         }
         Ok(text)
     }
+}
+
+fn characters(count: usize) -> String {
+    counted(count, "character", "characters")
 }
