@@ -10,7 +10,13 @@ mod requests;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
-use service::http::{docs, finish::finish, health, openapi::add_common};
+use service::http::{
+    docs,
+    finish::finish,
+    health,
+    openapi::add_common,
+    strict_query::{Queries, refuse_unknown},
+};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -23,9 +29,12 @@ const PREFIX: &str = "/accounts";
 pub(crate) fn router(service: AccountService) -> Router {
     let readiness = Arc::new(service.clone());
     let (router, _) = calls().with_state(service).split_for_parts();
+    let document = openapi();
+    let queries = Queries::of(&document);
     router
-        .merge(docs::routes(PREFIX, openapi()))
+        .merge(docs::routes(PREFIX, document))
         .merge(health::routes(readiness))
+        .layer(middleware::from_fn_with_state(queries, refuse_unknown))
         .layer(middleware::from_fn(finish))
 }
 

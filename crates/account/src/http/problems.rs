@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use service::http::problem::{
-    ANY_CALL, Kind, Problem, WITH_BODY, WITH_PARAMETERS, WITH_TOKEN, chain, kind,
-};
+use service::http::problem::{ANY_CALL, Kind, Problem, WITH_BODY, WITH_TOKEN, chain, kind};
 
 use crate::{Error, password::HashError, store};
 
@@ -31,12 +29,12 @@ service::problem_sets! {
     /// Problems of registering.
     CreateAccountProblems = ANY_CALL, WITH_BODY, &[&EMAIL_TAKEN, &OUTCOME_UNKNOWN];
     /// Problems of reading an account.
-    GetAccountProblems = ANY_CALL, WITH_TOKEN, WITH_PARAMETERS, &[&ACCOUNT_NOT_FOUND];
+    GetAccountProblems = ANY_CALL, WITH_TOKEN, &[&ACCOUNT_NOT_FOUND];
     /// Problems of changing an account.
     UpdateAccountProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
         &[&ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED, &EMAIL_TAKEN, &OUTCOME_UNKNOWN];
     /// Problems of closing an account.
-    CloseAccountProblems = ANY_CALL, WITH_TOKEN, WITH_PARAMETERS,
+    CloseAccountProblems = ANY_CALL, WITH_TOKEN,
         &[&ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
     /// Problems of logging in.
     LogInProblems = ANY_CALL, WITH_BODY,

@@ -1,14 +1,15 @@
-//! The `Idempotency-Key` header, as the IETF draft `draft-ietf-httpapi-idempotency-key-header` has
-//! it: a structured-field string in quotes. The same characters without quotes are accepted too, as
-//! most clients send them, and name the same key.
+//! The idempotency key, as the IETF draft `draft-ietf-httpapi-idempotency-key-header` has it: a
+//! structured-field string in quotes. The same characters without quotes are accepted too, as most
+//! clients send them, and name the same key. A header and a query are read by one function, so that
+//! a key is found under every spelling that it can be sent in.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use service::http::problem::Problem;
+use service::http::{fields::Fault, problem::Problem};
 
 use super::problems::IDEMPOTENCY_KEY_MISSING;
 
 /// Longest key, in characters.
-pub(super) const KEY_LENGTH_MAX: usize = 128;
+const KEY_LENGTH_MAX: usize = 128;
 
 /// The key of a request that moves money.
 #[derive(Debug)]
@@ -24,32 +25,31 @@ impl<S: Sync> FromRequestParts<S> for KeyHeader {
                 "Send an `Idempotency-Key` header of your choice, one for each movement of money.",
             ));
         };
-        if values.next().is_some() {
-            return Err(invalid("repeated", "must be given once"));
-        }
-        read_key(value.as_bytes()).map(Self)
+        let key = match values.next() {
+            Some(_) => Err(("repeated", "must be given once".into())),
+            // What is not UTF-8 is not ASCII either.
+            None => read_key(std::str::from_utf8(value.as_bytes()).unwrap_or("\u{FFFD}")),
+        };
+        key.map(Self).map_err(|(code, message)| Problem::field("Idempotency-Key", code, message))
     }
 }
 
-/// Reads a key from its header: quoted, with `\"` and `\\` escaped (RFC 8941, section 3.3.3), or
-/// bare.
-fn read_key(value: &[u8]) -> Result<String, Problem> {
-    let text = std::str::from_utf8(value)
-        .ok()
-        .filter(|text| text.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
-        .ok_or_else(|| invalid("invalid_character", "must be printable ASCII"))?;
+/// Reads a key: 1 to 128 printable characters, quoted, with `\"` and `\\` escaped (RFC 8941, section
+/// 3.3.3), or bare. White space around it does not count, as around any header.
+pub(super) fn read_key(text: &str) -> Result<String, Fault> {
+    let text = text.trim_matches([' ', '\t']);
+    if !text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return Err(("invalid_character", "must be printable ASCII".into()));
+    }
     let key = match text.strip_prefix('"') {
-        Some(quoted) => unquote(quoted)
-            .ok_or_else(|| invalid("invalid_quoting", "must be a string in double quotes"))?,
+        Some(quoted) => unquote(quoted).ok_or_else(|| {
+            let message = "must be a whole string in double quotes, or must not begin with one";
+            ("invalid_quoting", message.into())
+        })?,
         None => text.to_owned(),
     };
-    check_key(key)
-}
-
-/// A key is 1 to 128 printable characters.
-pub(super) fn check_key(key: String) -> Result<String, Problem> {
     if key.is_empty() || key.len() > KEY_LENGTH_MAX {
-        return Err(invalid("invalid_length", "must have 1 to 128 characters"));
+        return Err(("invalid_length", "must have 1 to 128 characters".into()));
     }
     Ok(key)
 }
@@ -66,16 +66,12 @@ fn unquote(quoted: &str) -> Option<String> {
     }
 }
 
-fn invalid(code: &'static str, message: &'static str) -> Problem {
-    Problem::field("Idempotency-Key", code, message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::read_key;
 
-    fn check(header: &str, expected: Option<&str>) {
-        assert_eq!(read_key(header.as_bytes()).ok().as_deref(), expected, "{header}");
+    fn check(text: &str, expected: Option<&str>) {
+        assert_eq!(read_key(text).ok().as_deref(), expected, "{text}");
     }
 
     #[test]
@@ -83,13 +79,23 @@ mod tests {
         check("abc", Some("abc"));
         check("\"abc\"", Some("abc"));
         check(r#""a\"b\\c""#, Some(r#"a"b\c"#));
+        check(r#"a"b\c"#, Some(r#"a"b\c"#));
+        check("\t \"abc\" ", Some("abc"));
+        check(" a b ", Some("a b"));
+        check("\" a \"", Some(" a "));
         check(&"x".repeat(128), Some(&"x".repeat(128)));
+        check(&format!("\"{}\"", r#"\""#.repeat(128)), Some(&"\"".repeat(128)));
     }
 
     #[test]
     fn malformed_keys_are_refused() {
-        for bad in ["", "\"\"", "\"abc", "\"a\"b", r#""a\b""#, "a\tb", "키", &"x".repeat(129)] {
+        let long = "x".repeat(129);
+        for bad in ["", " ", "\"\"", "\"", "\"abc", "\"a\"b", r#""a\b""#, "a\tb", "a\u{7f}", "키"]
+        {
             check(bad, None);
         }
+        check(&long, None);
+        check(&format!("\"{long}\""), None);
+        check(r#""k-1";expires=1"#, None);
     }
 }

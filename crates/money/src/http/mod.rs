@@ -13,7 +13,13 @@ mod withdrawals;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
-use service::http::{docs, finish::finish, health, openapi::add_common};
+use service::http::{
+    docs,
+    finish::finish,
+    health,
+    openapi::add_common,
+    strict_query::{Queries, refuse_unknown},
+};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -81,10 +87,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// All routes, health and documentation included.
 pub(crate) fn router(state: State) -> Router {
     let (router, _) = operations().split_for_parts();
+    let document = openapi();
+    let queries = Queries::of(&document);
     router
-        .merge(docs::routes("/money", openapi()))
+        .merge(docs::routes("/money", document))
         .merge(health::routes(Arc::new(state.clone())))
         .with_state(state)
+        .layer(middleware::from_fn_with_state(queries, refuse_unknown))
         .layer(middleware::from_fn(finish))
 }
 

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use ledger::{OpeningRejection, Rejection};
-use service::http::problem::{
-    ANY_CALL, Kind, Problem, UNAVAILABLE, WITH_BODY, WITH_PARAMETERS, WITH_TOKEN, kind,
-};
+use service::http::problem::{ANY_CALL, Kind, Problem, UNAVAILABLE, WITH_BODY, WITH_TOKEN, kind};
 
 use crate::{engine::EngineError, store::StoreError};
 
@@ -89,7 +87,7 @@ service::problem_sets! {
     /// Problems of listing wallets.
     ListProblems = ANY_CALL, WITH_TOKEN;
     /// Problems of reading a wallet.
-    WalletProblems = ANY_CALL, WITH_TOKEN, WITH_PARAMETERS, &[&WALLET_NOT_FOUND];
+    WalletProblems = ANY_CALL, WITH_TOKEN, &[&WALLET_NOT_FOUND];
     /// Problems of a deposit.
     DepositProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, MOVING_MONEY, FUNDING, CROSSING;
     /// Problems of a withdrawal.
@@ -97,9 +95,9 @@ service::problem_sets! {
     /// Problems of a transfer.
     TransferProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, MOVING_MONEY, SPENDING, SENDING;
     /// Problems of reading a transfer.
-    ReadTransferProblems = ANY_CALL, WITH_TOKEN, WITH_PARAMETERS, &[&TRANSFER_NOT_FOUND];
+    ReadTransferProblems = ANY_CALL, WITH_TOKEN, &[&TRANSFER_NOT_FOUND];
     /// Problems of reading history.
-    HistoryProblems = ANY_CALL, WITH_TOKEN, WITH_PARAMETERS,
+    HistoryProblems = ANY_CALL, WITH_TOKEN,
         &[&WALLET_NOT_FOUND, &WALLET_REQUIRED];
     /// Problems of a ping.
     PingProblems = ANY_CALL;

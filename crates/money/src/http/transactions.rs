@@ -6,7 +6,7 @@ use service::{
     clock::Timestamp,
     contract::identity::Identity,
     http::{
-        fields::{Fields, FromFields, Query, TextRule},
+        fields::{Fault, Fields, FromFields, Query},
         health::json,
         path::read_id,
         problem::Problem,
@@ -36,30 +36,24 @@ pub(super) struct ListRequest {
 
 impl FromFields for ListRequest {
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
-        const CURSOR: TextRule = TextRule::new(1, 32);
         let wallet_id = fields.optional_integer("walletId", 1..=ID_MAX);
         let limit = fields.optional_integer("limit", 1..=LIMIT_MAX);
-        let cursor = fields.optional_text("cursor", &CURSOR);
+        let cursor = fields.optional_parsed("cursor", read_cursor);
         let from = fields.optional_time("from");
         let to = fields.optional_time("to");
-        let cursor = match cursor? {
-            None => None,
-            Some(text) => {
-                let id = read_id(&text).ok();
-                if id.is_none() {
-                    fields.fail("cursor", INVALID_CURSOR.0, INVALID_CURSOR.1);
-                }
-                id.map(TransactionId)
-            }
-        };
         Some(Self {
             wallet_id: wallet_id?.map(WalletId),
             limit: limit?.unwrap_or(LIMIT_DEFAULT),
-            cursor,
+            cursor: cursor?,
             from: from?,
             to: to?,
         })
     }
+}
+
+fn read_cursor(text: &str) -> Result<TransactionId, Fault> {
+    let id = read_id(text).map_err(|_| (INVALID_CURSOR.0, INVALID_CURSOR.1.into()))?;
+    Ok(TransactionId(id))
 }
 
 const INVALID_CURSOR: (&str, &str) = ("invalid_cursor", "must be a `nextCursor` of this wallet");

@@ -1,24 +1,20 @@
 //! Transfers: money from an own wallet to somebody's, and reading what became of any movement.
 
-use axum::{
-    extract::{Path, State as Shared},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State as Shared, http::StatusCode, response::Response};
 use ledger::{AccountId, ID_MAX, IdempotencyKey, Movement, TransferId, WalletId};
 use service::{
     contract::identity::Identity,
     http::{
-        fields::{Body, Fields, FromFields, Query, TextRule},
+        fields::{Body, Fields, FromFields, Query},
         health::json,
+        path::PathUuid,
         problem::Problem,
     },
 };
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{
-    idempotency_key::{KEY_LENGTH_MAX, KeyHeader},
+    idempotency_key::{KeyHeader, read_key},
     movement::{MovementRequest, move_money},
     problems::{ReadTransferProblems, TRANSFER_NOT_FOUND, TransferProblems, not_read},
     representations::TransferJson,
@@ -105,10 +101,8 @@ pub(super) async fn create_transfer(
 pub(super) async fn get_transfer(
     Shared(state): Shared<State>,
     identity: Identity,
-    Path(id): Path<String>,
+    PathUuid(id): PathUuid,
 ) -> Result<Response, Problem> {
-    let id =
-        Uuid::try_parse(&id).map_err(|_| Problem::field("id", "invalid_id", "must be a UUID"))?;
     let view = state.reads.transfer(TransferId(id.into_bytes())).await;
     answer(view.map_err(|error| not_read(&error))?, identity)
 }
@@ -120,9 +114,7 @@ pub(super) struct FindRequest {
 
 impl FromFields for FindRequest {
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
-        const RULE: TextRule = TextRule::new(1, KEY_LENGTH_MAX).verbatim();
-        let idempotency_key = fields.text("idempotencyKey", &RULE);
-        Some(Self { idempotency_key: idempotency_key? })
+        Some(Self { idempotency_key: fields.parsed("idempotencyKey", read_key)? })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Wallets: opening and reading.
 
 use axum::{
-    extract::{Path, State as Shared},
+    extract::State as Shared,
     http::{StatusCode, header::LOCATION},
     response::{IntoResponse, Response},
 };
@@ -9,9 +9,9 @@ use ledger::{AccountId, Currency, Wallet, WalletId};
 use service::{
     contract::identity::Identity,
     http::{
-        fields::{Body, Fields, FromFields, TextRule},
+        fields::{Body, Fault, Fields, FromFields},
         health::json,
-        path::read_id,
+        path::PathId,
         problem::Problem,
     },
 };
@@ -42,17 +42,16 @@ pub(super) struct OpenRequest {
 
 impl FromFields for OpenRequest {
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
-        const RULE: TextRule = TextRule::new(3, 3);
-        let Some(code) = fields.optional_text("currency", &RULE)? else {
-            return Some(Self { currency: Currency::KRW });
-        };
-        let currency = Currency::from_code(&code);
-        if currency.is_none() {
-            let message = "must be an ISO 4217 code in capital letters, such as KRW";
-            fields.fail("currency", "unknown_currency", message);
-        }
-        Some(Self { currency: currency? })
+        let currency = fields.optional_parsed("currency", read_currency)?;
+        Some(Self { currency: currency.unwrap_or(Currency::KRW) })
     }
+}
+
+fn read_currency(code: &str) -> Result<Currency, Fault> {
+    Currency::from_code(code).ok_or_else(|| {
+        let message = "must be an ISO 4217 code in capital letters, such as KRW";
+        ("unknown_currency", message.into())
+    })
 }
 
 /// Open a wallet.
@@ -112,9 +111,9 @@ pub(super) async fn list_wallets(
 pub(super) async fn get_wallet(
     Shared(state): Shared<State>,
     identity: Identity,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, Problem> {
-    let wallet = own_wallet(&state, identity, WalletId(read_id(&id)?)).await?;
+    let wallet = own_wallet(&state, identity, WalletId(id)).await?;
     Ok(json(StatusCode::OK, &WalletJson::from(&wallet)))
 }
 

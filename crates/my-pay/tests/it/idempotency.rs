@@ -145,6 +145,57 @@ async fn a_quoted_key_is_the_bare_one() {
     product.stop().await;
 }
 
+/// A client that sends a key in quotes looks it up in quotes. A 404 would have it pay again.
+#[tokio::test]
+async fn a_key_is_found_under_every_spelling_that_it_can_be_sent_in() {
+    let product = Product::start().await;
+    let (ann, _) = two_people(&product).await;
+    let body = json!({"amount": 100});
+    for (sent, looked_up) in [
+        (r#""k-1""#, ["k-1", "%22k-1%22", "%20%22k-1%22+", "%09k-1"]),
+        ("k-2", ["k-2", "%22k-2%22", "%20k-2", "k%2D2+"]),
+        (
+            r#""a\"b\\c""#,
+            ["a%22b%5Cc", "%22a%5C%22b%5C%5Cc%22", "+a%22b%5cc", "%22%61%5C%22b%5c%5Cc%22"],
+        ),
+        (
+            r#""\"k-1\"""#,
+            [
+                "%22%5C%22k-1%5C%22%22",
+                "+%22%5C%22k-1%5C%22%22",
+                "%22%5c%22k-1%5c%22%22",
+                "%22%5C%22k%2D1%5C%22%22",
+            ],
+        ),
+        (
+            "\" spaced \"",
+            ["%22%20spaced%20%22", "%22+spaced+%22", "%22+spaced%20%22", "+%22+spaced+%22"],
+        ),
+    ] {
+        let made = ann.move_money("deposits", sent, &body).await;
+        assert_eq!((made.status, made.header("idempotency-replayed")), (201, ""), "{sent}");
+        for spelling in looked_up {
+            let found = find(&ann, spelling).await;
+            assert_eq!((found.status, &found.body), (200, &made.body), "{sent} {spelling}");
+        }
+    }
+    for (spelling, code) in [
+        ("%22k-1", "invalid_quoting"),
+        ("%22k-1%22x", "invalid_quoting"),
+        ("%22k-1%22;a=1", "invalid_quoting"),
+        ("%22k%5C-1%22", "invalid_quoting"),
+        ("%22%22", "invalid_length"),
+        ("%ED%82%A4", "invalid_character"),
+    ] {
+        let refused = find(&ann, spelling).await;
+        assert_eq!(refused.brief(), format!("400 invalid_request idempotencyKey:{code}"));
+    }
+    // Not another key that only looks alike.
+    assert_eq!(find(&ann, "%22k-3%22").await.brief(), "404 transfer_not_found");
+    assert_eq!(find(&ann, "%22spaced%22").await.brief(), "404 transfer_not_found");
+    product.stop().await;
+}
+
 #[tokio::test]
 async fn everyone_has_keys_of_their_own() {
     let product = Product::start().await;

@@ -25,8 +25,10 @@ pub const fn kind(status: u16, code: &'static str, title: &'static str) -> Kind 
     Kind { status, code, title }
 }
 
-/// The body is not JSON at all, or repeats a field.
+/// The body is not JSON at all.
 pub const MALFORMED_JSON: Kind = kind(400, "malformed_json", "The body is not valid JSON");
+/// The body is JSON, but an array, a string, a number, a boolean or null.
+pub const NOT_AN_OBJECT: Kind = kind(400, "not_an_object", "The body is not a JSON object");
 /// The body broke off, or its chunks are malformed.
 pub const INCOMPLETE_BODY: Kind = kind(400, "incomplete_body", "The body did not arrive whole");
 /// The body or query has bad fields; all of them are listed in `errors`.
@@ -65,18 +67,23 @@ pub const UNAVAILABLE: Kind = kind(503, "unavailable", "The service cannot answe
 pub const UPSTREAM_TIMEOUT: Kind =
     kind(504, "upstream_timeout", "A service behind the gateway did not answer in time");
 
-/// What any call may answer, of itself or by the gateway in front of it.
-pub const ANY_CALL: &[&Kind] =
-    &[&RATE_LIMITED, &INTERNAL_ERROR, &UPSTREAM_FAILED, &UNAVAILABLE, &UPSTREAM_TIMEOUT];
+/// What any call may answer, of itself or by the gateway in front of it. Each refuses parameters
+/// that it does not have, so each may find the request invalid.
+pub const ANY_CALL: &[&Kind] = &[
+    &INVALID_REQUEST,
+    &RATE_LIMITED,
+    &INTERNAL_ERROR,
+    &UPSTREAM_FAILED,
+    &UNAVAILABLE,
+    &UPSTREAM_TIMEOUT,
+];
 /// What a call that needs an access token may answer besides.
 pub const WITH_TOKEN: &[&Kind] = &[&MISSING_TOKEN, &INVALID_TOKEN];
-/// What a call with parameters in its path or query may answer besides.
-pub const WITH_PARAMETERS: &[&Kind] = &[&INVALID_REQUEST];
 /// What a call with a body may answer besides.
 pub const WITH_BODY: &[&Kind] = &[
     &MALFORMED_JSON,
+    &NOT_AN_OBJECT,
     &INCOMPLETE_BODY,
-    &INVALID_REQUEST,
     &REQUEST_TIMEOUT,
     &CONTENT_TOO_LARGE,
     &UNSUPPORTED_MEDIA_TYPE,

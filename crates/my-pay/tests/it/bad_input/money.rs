@@ -27,7 +27,7 @@ async fn every_field_of_a_wallet_has_its_rules() {
         {"currency": 410}
             400 invalid_request currency:wrong_type
         {"currency": ""}
-            400 invalid_request currency:too_short
+            400 invalid_request currency:unknown_currency
         {"currency": "won"}
             400 invalid_request currency:unknown_currency
         {"currency": "krw"}
@@ -35,11 +35,11 @@ async fn every_field_of_a_wallet_has_its_rules() {
         {"currency": "XXX"}
             400 invalid_request currency:unknown_currency
         {"currency": "KRWX"}
-            400 invalid_request currency:too_long
+            400 invalid_request currency:unknown_currency
         {"currency": "₩₩₩"}
             400 invalid_request currency:unknown_currency
         {"currency": "K\u0000W"}
-            400 invalid_request currency:control_character
+            400 invalid_request currency:unknown_currency
         {"currency": "KRW", "balance": 1000000}
             400 invalid_request balance:unknown_field
         {"accountId": 10002}

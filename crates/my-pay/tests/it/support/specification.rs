@@ -97,6 +97,20 @@ fn check_problem(path: &str, answer: &Response) -> Result<(), String> {
     Ok(())
 }
 
+/// Every call that the documents describe: its method, and the template of its path.
+pub fn calls() -> Vec<(Method, String)> {
+    let mut calls = Vec::new();
+    for document in DOCUMENTS.iter() {
+        for (path, item) in document.json["paths"].as_object().unwrap() {
+            for method in item.as_object().unwrap().keys() {
+                let method = method.to_ascii_uppercase().parse().unwrap();
+                calls.push((method, path.clone()));
+            }
+        }
+    }
+    calls
+}
+
 /// One service's document.
 struct Document {
     json: Value,

@@ -6,13 +6,15 @@ mod body;
 mod shown;
 mod split;
 mod text;
+mod time;
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
 pub use body::{BODY_BYTES_MAX, Body, Query};
+pub use split::Fault;
 pub use text::TextRule;
 
-use self::split::Raw;
+use self::split::{Raw, Split};
 use super::problem::{FieldError, INVALID_REQUEST, Problem};
 use crate::clock::Timestamp;
 
@@ -26,27 +28,60 @@ pub trait FromFields: Sized {
 #[derive(Debug)]
 pub struct Fields<'a> {
     unread: Vec<(Cow<'a, str>, Raw<'a>)>,
+    repeated: Vec<Cow<'a, str>>,
     errors: Vec<FieldError>,
+    source: Source,
+}
+
+/// Where fields come from, which has its own words for them.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Body,
+    Query,
+}
+
+/// A query string in which nothing may stand.
+#[derive(Debug)]
+pub struct NoParameters;
+
+impl FromFields for NoParameters {
+    fn from_fields(_: &mut Fields<'_>) -> Option<Self> {
+        Some(Self)
+    }
 }
 
 impl<'a> Fields<'a> {
     /// Reads a `T` from a JSON object.
     pub fn read_json<T: FromFields>(body: &'a [u8]) -> Result<T, Problem> {
-        Fields { unread: split::json(body)?, errors: Vec::new() }.read()
+        Fields::new(split::json(body)?, Source::Body).read()
     }
 
     /// Reads a `T` from a query string, `application/x-www-form-urlencoded`.
     pub fn read_query<T: FromFields>(query: Option<&'a str>) -> Result<T, Problem> {
-        Fields { unread: split::query(query.unwrap_or_default())?, errors: Vec::new() }.read()
+        Fields::new(split::query(query.unwrap_or_default())?, Source::Query).read()
+    }
+
+    fn new(Split { fields, repeated, .. }: Split<'a>, source: Source) -> Self {
+        Self { unread: fields, repeated, errors: Vec::new(), source }
     }
 
     fn read<T: FromFields>(mut self) -> Result<T, Problem> {
         let value = T::from_fields(&mut self);
+        let (unknown, repeated) = match self.source {
+            Source::Body => {
+                let repeated = ("repeated_field", "must be given once");
+                (("unknown_field", "is not a field of this request"), repeated)
+            }
+            Source::Query => {
+                let repeated = ("repeated_parameter", "must be given once");
+                (("unknown_field", "is not a parameter of this call"), repeated)
+            }
+        };
         for (name, _) in std::mem::take(&mut self.unread) {
-            // The name is the client's: shortened, because it comes back in the answer and the
-            // logs.
-            let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
-            self.fail(name, "unknown_field", "is not a field of this request");
+            self.fail(shown_name(&name), unknown.0, unknown.1);
+        }
+        for name in std::mem::take(&mut self.repeated) {
+            self.fail(shown_name(&name), repeated.0, repeated.1);
         }
         match value {
             Some(value) if self.errors.is_empty() => Ok(value),
@@ -153,15 +188,39 @@ impl<'a> Fields<'a> {
 
     /// An RFC 3339 time; `Some(None)` if absent, `None` if bad.
     pub fn optional_time(&mut self, name: &'static str) -> Option<Option<Timestamp>> {
-        const RULE: TextRule = TextRule::new(1, 64);
-        let Some(text) = self.optional_text(name, &RULE)? else { return Some(None) };
-        let time = text.parse().ok();
-        if time.is_none() {
-            let message = "must be an RFC 3339 time, such as 2026-01-31T09:00:00Z";
-            self.fail(name, "invalid_time", message);
-        }
-        time.map(Some)
+        self.optional_parsed(name, time::read)
     }
+
+    /// Text that `parse` reads, exactly as it was sent, required.
+    pub fn parsed<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Option<T> {
+        let value = self.optional_parsed(name, parse);
+        self.required(name, value)
+    }
+
+    /// Text that `parse` reads, exactly as it was sent; `Some(None)` if absent, `None` if bad.
+    pub fn optional_parsed<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Option<Option<T>> {
+        let Some(raw) = self.take(name) else { return Some(None) };
+        match raw.text().and_then(|text| parse(&text)) {
+            Ok(value) => Some(Some(value)),
+            Err((code, message)) => {
+                self.fail(name, code, message);
+                None
+            }
+        }
+    }
+}
+
+/// A name that a client made up: shortened, because it comes back in the answer.
+fn shown_name(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
 #[cfg(test)]

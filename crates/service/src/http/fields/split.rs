@@ -1,17 +1,26 @@
-//! Splits a JSON object or a query string into named raw values, refusing repeated names.
+//! Splits a JSON object or a query string into named raw values, and tells which names are
+//! repeated.
 
 use std::{borrow::Cow, fmt};
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::problem::{MALFORMED_JSON, Problem};
+use super::super::problem::{INVALID_REQUEST, MALFORMED_JSON, NOT_AN_OBJECT, Problem};
 
 /// Why a field is bad: a code, and the reason for a person.
-pub(super) type Fault = (&'static str, Cow<'static, str>);
+pub type Fault = (&'static str, Cow<'static, str>);
 
 /// Most fields that a request may have. No request of ours has half as many.
 const FIELDS_MAX: usize = 32;
+
+/// The fields of a request, in order. Of a repeated one the first value stays.
+#[derive(Debug, Default)]
+pub(super) struct Split<'a> {
+    pub(super) fields: Vec<(Cow<'a, str>, Raw<'a>)>,
+    pub(super) repeated: Vec<Cow<'a, str>>,
+    has_too_many: bool,
+}
 
 /// A field's value as the client wrote it.
 #[derive(Debug)]
@@ -27,22 +36,29 @@ impl<'a> Raw<'a> {
 
     /// `Ok(None)` is a whole number too large for 64 bits.
     pub(super) fn integer(&self) -> Result<Option<i64>, Fault> {
-        let (text, is_number) = match self {
-            Raw::Json(value) => {
-                let text = value.get();
-                (text, text.starts_with(|c: char| c == '-' || c.is_ascii_digit()))
-            }
-            Raw::Query(text) => (text.as_ref(), true),
+        let text = match self {
+            Raw::Query(text) => text.as_ref(),
+            Raw::Json(value) => match type_of(value.get()) {
+                JsonType::Number => value.get(),
+                JsonType::Text => {
+                    return Err(("wrong_type", "must be a number, without quotes".into()));
+                }
+                other => {
+                    return Err(("wrong_type", format!("must be a number, not {other}").into()));
+                }
+            },
         };
         let digits = text.strip_prefix('-').unwrap_or(text);
-        if !is_number {
-            return Err(("wrong_type", "must be a number, without quotes".into()));
-        }
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let is_plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_plain {
             return Err((
                 "not_an_integer",
                 "must be a whole number, without fraction or exponent".into(),
             ));
+        }
+        // JSON has none. A parameter, too, has one spelling.
+        if digits.len() > 1 && digits.starts_with('0') {
+            return Err(("leading_zeros", "must be a whole number, without leading zeros".into()));
         }
         Ok(text.parse().ok())
     }
@@ -50,12 +66,14 @@ impl<'a> Raw<'a> {
     pub(super) fn text(self) -> Result<Cow<'a, str>, Fault> {
         match self {
             Raw::Query(text) => Ok(text),
-            Raw::Json(value) if value.get().starts_with('"') => {
-                let BorrowedText(text) = serde_json::from_str(value.get())
-                    .map_err(|_| ("invalid_text", "contains an invalid escape".into()))?;
-                Ok(text)
-            }
-            Raw::Json(_) => Err(("wrong_type", "must be a string".into())),
+            Raw::Json(value) => match type_of(value.get()) {
+                JsonType::Text => {
+                    let BorrowedText(text) = serde_json::from_str(value.get())
+                        .map_err(|_| ("invalid_text", "contains an invalid escape".into()))?;
+                    Ok(text)
+                }
+                other => Err(("wrong_type", format!("must be a string, not {other}").into())),
+            },
         }
     }
 
@@ -72,21 +90,84 @@ impl<'a> Raw<'a> {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JsonType {
+    Object,
+    Array,
+    Text,
+    Number,
+    Boolean,
+    Null,
+}
+
+impl fmt::Display for JsonType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Object => "an object",
+            Self::Array => "an array",
+            Self::Text => "a string",
+            Self::Number => "a number",
+            Self::Boolean => "a boolean",
+            Self::Null => "null",
+        })
+    }
+}
+
+/// The type of a JSON value, by its first character.
+fn type_of(value: &str) -> JsonType {
+    match value.as_bytes().first() {
+        Some(b'{') => JsonType::Object,
+        Some(b'[') => JsonType::Array,
+        Some(b'"') => JsonType::Text,
+        Some(b't' | b'f') => JsonType::Boolean,
+        Some(b'n') => JsonType::Null,
+        _ => JsonType::Number,
+    }
+}
+
 #[derive(serde::Deserialize)]
 struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Splits a JSON object.
-pub(super) fn json(body: &[u8]) -> Result<Vec<(Cow<'_, str>, Raw<'_>)>, Problem> {
+pub(super) fn json(body: &[u8]) -> Result<Split<'_>, Problem> {
     let malformed = |detail: String| Problem::new(&MALFORMED_JSON).detail(detail);
     let text = std::str::from_utf8(body).map_err(|error| {
         malformed(format!("The body is not UTF-8 at byte {}.", error.valid_up_to()))
     })?;
-    let Split(fields) = serde_json::from_str(text)
-        .map_err(|error| malformed(format!("The body cannot be read: {error}.")))?;
-    Ok(fields)
+    let split: Split<'_> = serde_json::from_str(text).map_err(|error| {
+        // Valid JSON of another type is not malformed.
+        match serde_json::from_str::<&RawValue>(text).map(|value| type_of(value.get())) {
+            Ok(JsonType::Object) | Err(_) => {
+                malformed(format!("The body cannot be read: {error}."))
+            }
+            Ok(found) => Problem::new(&NOT_AN_OBJECT)
+                .detail(format!("The body must be a JSON object, and is {found}.")),
+        }
+    })?;
+    split.within_bounds()
 }
 
-struct Split<'a>(Vec<(Cow<'a, str>, Raw<'a>)>);
+impl<'a> Split<'a> {
+    fn add(&mut self, name: Cow<'a, str>, raw: Raw<'a>) {
+        if self.fields.iter().any(|(seen, _)| *seen == name) {
+            if !self.repeated.contains(&name) {
+                self.repeated.push(name);
+            }
+        } else if self.fields.len() == FIELDS_MAX {
+            self.has_too_many = true;
+        } else {
+            self.fields.push((name, raw));
+        }
+    }
+
+    fn within_bounds(self) -> Result<Self, Problem> {
+        if self.has_too_many {
+            let detail = format!("The request has more than {FIELDS_MAX} fields.");
+            return Err(Problem::new(&INVALID_REQUEST).detail(detail));
+        }
+        Ok(self)
+    }
+}
 
 impl<'de> Deserialize<'de> for Split<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -99,17 +180,11 @@ impl<'de> Deserialize<'de> for Split<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Split<'de>, A::Error> {
-                let mut fields: Vec<(Cow<'de, str>, Raw<'de>)> = Vec::with_capacity(8);
+                let mut split = Split { fields: Vec::with_capacity(8), ..Split::default() };
                 while let Some(BorrowedText(name)) = map.next_key()? {
-                    if fields.iter().any(|(seen, _)| *seen == name) {
-                        return Err(A::Error::custom("a field is given twice"));
-                    }
-                    if fields.len() == FIELDS_MAX {
-                        return Err(A::Error::custom("too many fields"));
-                    }
-                    fields.push((name, Raw::Json(map.next_value()?)));
+                    split.add(name, Raw::Json(map.next_value()?));
                 }
-                Ok(Split(fields))
+                Ok(split)
             }
         }
         deserializer.deserialize_map(Object)
@@ -117,21 +192,17 @@ impl<'de> Deserialize<'de> for Split<'de> {
 }
 
 /// Splits a query string.
-pub(super) fn query(query: &str) -> Result<Vec<(Cow<'_, str>, Raw<'_>)>, Problem> {
-    let mut fields: Vec<(Cow<'_, str>, Raw<'_>)> = Vec::new();
+pub(super) fn query(query: &str) -> Result<Split<'_>, Problem> {
+    let mut split = Split::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (Some(name), Some(value)) = (decode(name), decode(value)) else {
             let message = "must be percent-encoded UTF-8";
             return Err(Problem::field("query", "invalid_encoding", message));
         };
-        if fields.iter().any(|(seen, _)| *seen == name) || fields.len() == FIELDS_MAX {
-            let message = "must give each parameter once";
-            return Err(Problem::field("query", "repeated_parameter", message));
-        }
-        fields.push((name, Raw::Query(value)));
+        split.add(name, Raw::Query(value));
     }
-    Ok(fields)
+    split.within_bounds()
 }
 
 /// Decodes `application/x-www-form-urlencoded`; `None` if it is not valid.

@@ -83,12 +83,9 @@ fn what_is_not_a_json_object_is_refused_whole() {
             "malformed_json: The body cannot be read: EOF while parsing a value at line 1 column 0."
         ],
     );
-    check(
-        b"[1]",
-        &expect![
-            "malformed_json: The body cannot be read: invalid type: sequence, expected a JSON object at line 1 column 0."
-        ],
-    );
+    check(b"[1]", &expect!["not_an_object: The body must be a JSON object, and is an array."]);
+    check(b" null", &expect!["not_an_object: The body must be a JSON object, and is null."]);
+    check(b"1e400", &expect!["not_an_object: The body must be a JSON object, and is a number."]);
     check(
         b"{\"amount\":1",
         &expect![
@@ -101,13 +98,39 @@ fn what_is_not_a_json_object_is_refused_whole() {
             "malformed_json: The body cannot be read: trailing characters at line 1 column 4."
         ],
     );
-    check(
-        b"{\"amount\":1,\"amount\":2}",
-        &expect![
-            "malformed_json: The body cannot be read: a field is given twice at line 1 column 20."
-        ],
-    );
     check(b"{\"summary\":\"\xff\"}", &expect!["malformed_json: The body is not UTF-8 at byte 12."]);
+}
+
+#[test]
+fn a_field_is_given_once() {
+    check(
+        br#"{"amount":1,"\u0061mount":2,"amount":3,"x":1,"x":{}}"#,
+        &expect![[r#"
+            invalid_request: 4 fields are invalid: see `errors`.
+            urgent required is required
+            x unknown_field is not a field of this request
+            amount repeated_field must be given once
+            x repeated_field must be given once"#]],
+    );
+}
+
+#[test]
+fn a_value_of_another_type_is_named() {
+    check(
+        br#"{"amount": {"value": 1}, "summary": [1], "urgent": "true"}"#,
+        &expect![[r#"
+            invalid_request: 3 fields are invalid: see `errors`.
+            amount wrong_type must be a number, not an object
+            summary wrong_type must be a string, not an array
+            urgent wrong_type must be true or false"#]],
+    );
+    check(
+        br#"{"amount": 1e400, "summary": 1e400, "urgent": false}"#,
+        &expect![[r#"
+            invalid_request: 2 fields are invalid: see `errors`.
+            amount not_an_integer must be a whole number, without fraction or exponent
+            summary wrong_type must be a string, not a number"#]],
+    );
 }
 
 #[test]

@@ -1,0 +1,88 @@
+//! Refuses the parameters of calls that have none. The service's own OpenAPI document says which
+//! calls these are, and routes and document are one, so no new call can be left out. A call with
+//! parameters reads them with [`super::fields::Query`], which is as strict; pages that are not in
+//! the document, such as `/livez` and the documentation, bear parameters.
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    extract::{FromRequestParts, MatchedPath, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use hyper::Method;
+use serde_json::Value;
+use utoipa::openapi::OpenApi;
+
+use super::{
+    fields::{Fields, NoParameters},
+    problem::Problem,
+};
+use crate::contract::identity::Identity;
+
+/// What a service's document says about the queries of its calls.
+#[derive(Debug, Clone)]
+pub struct Queries(Arc<HashMap<String, Vec<Call>>>);
+
+#[derive(Debug)]
+struct Call {
+    method: String,
+    has_parameters: bool,
+    needs_token: bool,
+}
+
+impl Queries {
+    /// Reads it from the document.
+    pub fn of(document: &OpenApi) -> Self {
+        let document = serde_json::to_value(document).expect("a document is plain JSON");
+        let paths = document["paths"].as_object().into_iter().flatten();
+        let calls = paths.map(|(path, item)| {
+            let operations = item.as_object().into_iter().flatten();
+            (path.clone(), operations.map(|(method, operation)| read(method, operation)).collect())
+        });
+        Self(Arc::new(calls.collect()))
+    }
+
+    fn call(&self, request: &Request) -> Option<&Call> {
+        let path = request.extensions().get::<MatchedPath>()?;
+        // A HEAD is a GET whose body is not sent.
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let mut calls = self.0.get(path.as_str())?.iter();
+        calls.find(|call| call.method.eq_ignore_ascii_case(method.as_str()))
+    }
+}
+
+fn read(method: &str, operation: &Value) -> Call {
+    let list = |name: &str| operation[name].as_array().into_iter().flatten();
+    Call {
+        method: method.to_owned(),
+        has_parameters: list("parameters").any(|parameter| parameter["in"] == "query"),
+        needs_token: list("security").any(|scheme| scheme.get("bearer").is_some()),
+    }
+}
+
+/// Middleware for `Router::layer`, inside of [`super::finish`].
+pub async fn refuse_unknown(
+    State(queries): State<Queries>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    if query.is_empty() {
+        return next.run(request).await;
+    }
+    let without_parameters = queries.call(&request).filter(|call| !call.has_parameters);
+    let Some(&Call { needs_token, .. }) = without_parameters else {
+        return next.run(request).await;
+    };
+    let (mut parts, body) = request.into_parts();
+    // A caller without a token learns that first, as on every other call.
+    if needs_token && let Err(problem) = Identity::from_request_parts(&mut parts, &()).await {
+        return problem.into_response();
+    }
+    let read: Result<NoParameters, Problem> = Fields::read_query(parts.uri.query());
+    match read {
+        Ok(NoParameters) => next.run(Request::from_parts(parts, body)).await,
+        Err(problem) => problem.into_response(),
+    }
+}
