@@ -34,8 +34,8 @@ impl<S: Sync> FromRequestParts<S> for KeyHeader {
     }
 }
 
-/// Reads a key: 1 to 128 printable characters, quoted, with `\"` and `\\` escaped (RFC 8941, section
-/// 3.3.3), or bare. White space around it does not count, as around any header.
+/// Reads a key: 1 to 128 printable characters, quoted, with `\"` and `\\` escaped (RFC 8941,
+/// section 3.3.3), or bare. White space around it does not count, as around any header.
 pub(super) fn read_key(text: &str) -> Result<String, Fault> {
     let text = text.trim_matches([' ', '\t']);
     if !text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
