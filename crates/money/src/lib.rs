@@ -181,12 +181,14 @@ impl MoneyService {
 impl Readiness for State {
     fn check(&self) -> BoxFuture<'_, Vec<Check>> {
         Box::pin(async {
-            let database = match self.reads.ping().await {
-                Ok(()) => Check { name: "money.database", ok: true, detail: "answers".into() },
-                Err(error) => {
-                    Check { name: "money.database", ok: false, detail: error.to_string() }
-                }
+            let (ok, detail) = match self.reads.ping().await {
+                Ok(()) => match self.engine.prove_writable().await {
+                    Ok(()) => (true, "reads and writes".to_owned()),
+                    Err(error) => (false, format!("reads and does not write: {error}")),
+                },
+                Err(error) => (false, error.to_string()),
             };
+            let database = Check { name: "money.database", ok, detail };
             let (depth, max) = self.engine.queue_depth();
             let detail = format!("{depth} of {} waiting", counted(max, "job", "jobs"));
             vec![database, Check { name: "money.queue", ok: depth < max, detail }]

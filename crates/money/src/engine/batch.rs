@@ -57,6 +57,10 @@ pub(super) fn decide_all(
                 effects.feed_sequence = Some(change.sequence);
                 Done::Stood
             }
+            Job::Probe { .. } => {
+                effects.probe = true;
+                Done::Probed
+            }
         })
         .collect();
     (effects, answers)

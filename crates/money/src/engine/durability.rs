@@ -2,12 +2,15 @@
 //! disk confirms it; nobody outside may learn of it earlier than that.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use service::{fatal::Reporter, http::problem::chain};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::store::StoreError;
 
@@ -20,6 +23,8 @@ pub(crate) struct Durability {
     begun: AtomicU64,
     reached: watch::Sender<Reached>,
     fatal: Reporter,
+    /// When a lane last committed something that it had written.
+    written_at: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +36,28 @@ struct Reached {
 impl Durability {
     pub(super) fn new(fatal: Reporter) -> Self {
         let reached = watch::Sender::new(Reached { durable: 0, failed: false });
-        Self { begun: AtomicU64::new(0), reached, fatal }
+        Self { begun: AtomicU64::new(0), reached, fatal, written_at: Mutex::default() }
     }
 
     /// A commit begins: from now on readers may see it.
     pub(super) fn begin(&self) {
         self.begun.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A commit with something in it was made: the database takes writes.
+    pub(super) fn wrote(&self, now: Instant) {
+        *self.written_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// A batch failed: what was committed before it does not show that another one would be.
+    pub(super) fn doubt_writes(&self) {
+        *self.written_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether the last such commit is no older than this.
+    pub(super) fn has_written_within(&self, age: Duration, now: Instant) -> bool {
+        let written_at = *self.written_at.lock().unwrap_or_else(PoisonError::into_inner);
+        written_at.is_some_and(|at| now.saturating_duration_since(at) <= age)
     }
 
     /// The number of the newest commit that has begun.

@@ -38,6 +38,7 @@ pub(super) fn keys(job: &Job, directory: &Directory) -> Keys {
         Job::Stand { change, .. } => {
             [Some(Key::Account(AccountId(change.account_id))), Some(Key::Feed)]
         }
+        Job::Probe { .. } => [None, None],
     }
 }
 
@@ -54,7 +55,7 @@ pub(super) fn wallets(job: &Job, directory: &Directory) -> Vec<WalletId> {
                 Movement::Transfer { receiver, .. } => (own, Some(receiver)),
             }
         }
-        Job::Open { .. } => (Vec::new(), None),
+        Job::Open { .. } | Job::Probe { .. } => (Vec::new(), None),
         Job::Stand { change, .. } => (directory.wallets_of(AccountId(change.account_id)), None),
     };
     own.into_iter().chain(other).collect()
@@ -88,6 +89,7 @@ pub(super) fn footprint(jobs: &[Job], stripe: AccountId) -> Footprint<'_> {
                 footprint.standings.push(account_id);
                 footprint.feed_position = true;
             }
+            Job::Probe { .. } => {}
         }
     }
     if uses_stripe {

@@ -57,6 +57,10 @@ pub(super) enum Job {
         change: AccountChange,
         reply: Reply<()>,
     },
+    /// Writes a row that means nothing, to show that the database takes writes.
+    Probe {
+        reply: Reply<()>,
+    },
 }
 
 /// The answer to a job of the same kind.
@@ -65,6 +69,7 @@ pub(super) enum Done {
     Moved(Answer),
     Opened(Result<Wallet, OpeningRejection>),
     Stood,
+    Probed,
 }
 
 impl Job {
@@ -73,7 +78,7 @@ impl Job {
         match self {
             Self::Move { command, .. } => !matches!(command.movement, Movement::Transfer { .. }),
             Self::Open { .. } => true,
-            Self::Stand { .. } => false,
+            Self::Stand { .. } | Self::Probe { .. } => false,
         }
     }
 
@@ -83,7 +88,7 @@ impl Job {
             Self::Move { command, reply } => {
                 let pick = |done| match done {
                     Done::Moved(answer) => Some(answer),
-                    Done::Opened(_) | Done::Stood => None,
+                    Done::Opened(_) | Done::Stood | Done::Probed => None,
                 };
                 let result = picked(result, pick);
                 metrics.count_outcome(type_of(&command), &result);
@@ -91,11 +96,15 @@ impl Job {
             }
             Self::Open { reply, .. } => send(reply, result, |done| match done {
                 Done::Opened(opened) => Some(opened),
-                Done::Moved(_) | Done::Stood => None,
+                Done::Moved(_) | Done::Stood | Done::Probed => None,
             }),
             Self::Stand { reply, .. } => send(reply, result, |done| match done {
                 Done::Stood => Some(()),
-                Done::Moved(_) | Done::Opened(_) => None,
+                Done::Moved(_) | Done::Opened(_) | Done::Probed => None,
+            }),
+            Self::Probe { reply } => send(reply, result, |done| match done {
+                Done::Probed => Some(()),
+                Done::Moved(_) | Done::Opened(_) | Done::Stood => None,
             }),
         }
     }

@@ -230,6 +230,7 @@ impl<S: LaneStore> Lane<S> {
     async fn attempt(&mut self, batch: &[Job], span: &Span) -> Result<Vec<Done>, StoreError> {
         let result = self.attempt_once(batch, span).await;
         if result.is_err() {
+            self.surroundings.durability.doubt_writes();
             self.roll_back().await;
         }
         result
@@ -271,6 +272,9 @@ impl<S: LaneStore> Lane<S> {
         // Before the commit, because readers may see it before the call returns.
         self.surroundings.durability.begin();
         self.store.commit().await?;
+        if !effects.is_empty() {
+            self.surroundings.durability.wrote(Instant::now());
+        }
         Ok(answers)
     }
 }

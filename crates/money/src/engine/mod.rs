@@ -25,6 +25,7 @@ use service::{
 use tokio::{
     runtime::{Handle, Runtime},
     sync::{mpsc, oneshot},
+    time::Instant,
 };
 
 pub(crate) use self::durability::Durability;
@@ -68,6 +69,8 @@ struct Shared {
     directory: Arc<Directory>,
     durabilities: Arc<[Arc<Durability>]>,
     metrics: Arc<EngineMetrics>,
+    /// Whether only a lane can show that the database takes writes.
+    is_embedded: bool,
 }
 
 /// The engine's threads, to be waited for at the end.
@@ -96,6 +99,12 @@ pub struct EngineParts {
 
 /// A lane that panics starts anew, but not in a tight circle.
 const RESTART_PAUSE: Duration = Duration::from_millis(50);
+
+/// A commit that is no older shows that the database takes writes.
+const WRITE_TRUSTED_MAX: Duration = Duration::from_secs(1);
+
+/// How long it may take to show it.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Starts the lanes, and for each one whoever answers for it, each on a thread of its own,
@@ -141,7 +150,7 @@ impl Engine {
         }
         let durabilities = durabilities.into();
         let metrics = Arc::clone(&parts.metrics);
-        let shared = Shared { queue, directory, durabilities, metrics };
+        let shared = Shared { queue, directory, durabilities, metrics, is_embedded: !S::IS_REMOTE };
         Ok((Self(Arc::new(shared)), EngineThreads(threads)))
     }
 
@@ -183,6 +192,22 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         self.submit(Job::Stand { change, reply })?;
         answer.await.unwrap_or(Err(EngineError::OutcomeUnknown))
+    }
+
+    /// Shows that the database takes writes, in bounded time: by a commit of the last moment, or by
+    /// one of a row that means nothing. A server is asked by [`crate::store::Reads::ping`] instead.
+    pub(crate) async fn prove_writable(&self) -> Result<(), EngineError> {
+        let now = Instant::now();
+        let has_written = |lane: &Arc<Durability>| lane.has_written_within(WRITE_TRUSTED_MAX, now);
+        if !self.0.is_embedded || self.0.durabilities.iter().any(has_written) {
+            return Ok(());
+        }
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Probe { reply })?;
+        match tokio::time::timeout(PROBE_TIMEOUT, answer).await {
+            Ok(Ok(probed)) => probed,
+            Ok(Err(_)) | Err(_) => Err(EngineError::Unavailable),
+        }
     }
 
     /// Makes it readable how full the queue is.

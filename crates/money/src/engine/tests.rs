@@ -287,6 +287,7 @@ async fn a_full_queue_refuses_at_once() {
         directory: Arc::new(Directory::new()),
         durabilities: Arc::new([]),
         metrics: Arc::default(),
+        is_embedded: true,
     }));
     let world = World::new(EngineConfig::default());
     let wallet = world.open(10_001).await;

@@ -47,6 +47,10 @@ pub(super) const TRANSFER_NOT_FOUND: Kind =
 const OUTCOME_UNKNOWN: Kind =
     kind(503, "outcome_unknown", "The transfer may have been made or not; ask again with its key");
 
+/// The same of a wallet that was to be opened: there is no key to ask with.
+const OPENING_OUTCOME_UNKNOWN: Kind =
+    kind(503, "outcome_unknown", "The wallet may have been opened or not; list the wallets");
+
 /// When a request whose cause passes by itself is worth another try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -83,7 +87,7 @@ const SENDING: &[&Kind] = &[
 service::problem_sets! {
     /// Problems of opening a wallet.
     OpenProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
-        &[&WALLET_EXISTS, &ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
+        &[&WALLET_EXISTS, &ACCOUNT_DISABLED, &OPENING_OUTCOME_UNKNOWN];
     /// Problems of listing wallets.
     ListProblems = ANY_CALL, WITH_TOKEN;
     /// Problems of reading a wallet.
@@ -140,6 +144,18 @@ pub(super) fn not_opened(rejection: OpeningRejection) -> Problem {
     })
 }
 
+/// An engine that did not say whether a wallet was opened.
+pub(super) fn opening_not_answered(error: EngineError) -> Problem {
+    match error {
+        EngineError::OutcomeUnknown => {
+            Problem::new(&OPENING_OUTCOME_UNKNOWN).retry_after(RETRY_AFTER)
+        }
+        EngineError::Overloaded | EngineError::ShuttingDown | EngineError::Unavailable => {
+            not_answered(error)
+        }
+    }
+}
+
 /// An engine that did not answer. The lane has logged why.
 pub(super) fn not_answered(error: EngineError) -> Problem {
     match error {
@@ -150,7 +166,7 @@ pub(super) fn not_answered(error: EngineError) -> Problem {
             Problem::new(&UNAVAILABLE).detail("The service is stopping; nothing was done.")
         }
         EngineError::Unavailable => {
-            Problem::new(&UNAVAILABLE).detail("The database does not answer; nothing was done.")
+            Problem::new(&UNAVAILABLE).detail("The database cannot do it now; nothing was done.")
         }
         EngineError::OutcomeUnknown => Problem::new(&OUTCOME_UNKNOWN),
     }

@@ -19,7 +19,8 @@ use utoipa::ToSchema;
 
 use super::{
     problems::{
-        ListProblems, OpenProblems, WalletProblems, not_answered, not_opened, not_read, rejected,
+        ListProblems, OpenProblems, WalletProblems, not_opened, not_read, opening_not_answered,
+        rejected,
     },
     representations::{WalletJson, WalletListJson},
 };
@@ -73,7 +74,7 @@ pub(super) async fn open_wallet(
 ) -> Result<Response, Problem> {
     let account_id = AccountId(identity.account_id);
     let opened = state.engine.open_wallet(account_id, request.currency).await;
-    let wallet = opened.map_err(not_answered)?.map_err(not_opened)?;
+    let wallet = opened.map_err(opening_not_answered)?.map_err(not_opened)?;
     let location = format!("/money/v1/wallets/{}", wallet.id.0);
     Ok(([(LOCATION, location)], json(StatusCode::CREATED, &WalletJson::from(&wallet)))
         .into_response())

@@ -165,6 +165,24 @@ pub struct Effects<'a> {
     pub standings: Vec<(AccountId, WalletStatus)>,
     /// How far the account feed has been followed.
     pub feed_sequence: Option<i64>,
+    /// Whether to change a row that means nothing, to show that the database takes writes. An
+    /// embedded database does; whether a server takes writes is asked by [`Reads::ping`].
+    pub probe: bool,
+}
+
+impl Effects<'_> {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        let Self { opened, changed, transfers, transactions, standings, feed_sequence, probe } =
+            self;
+        opened.is_empty()
+            && changed.is_empty()
+            && transfers.is_empty()
+            && transactions.is_empty()
+            && standings.is_empty()
+            && feed_sequence.is_none()
+            && !probe
+    }
 }
 
 /// Makes commits durable, beside the writer and not in its way. A database whose commits are

@@ -10,6 +10,7 @@ mod auths;
 mod bad_input;
 mod concurrency;
 mod crash;
+mod disk;
 mod docs_page;
 mod documented;
 mod edge;

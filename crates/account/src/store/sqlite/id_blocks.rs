@@ -13,6 +13,17 @@ pub(super) fn reserve(db: &Connection, name: &str, count: u32) -> rusqlite::Resu
     Ok(next - i64::from(count))
 }
 
+/// Writes a row that means nothing. Its value changes each time: SQLite writes no page whose bytes
+/// stay as they are.
+pub(super) fn write_probe(db: &Connection) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO id_blocks (name, next_value) VALUES ('probe', 1)
+         ON CONFLICT (name) DO UPDATE SET next_value = 3 - next_value",
+    )?
+    .execute([])?;
+    Ok(())
+}
+
 /// Reads a row that every healthy database has.
 pub(super) fn probe(db: &Connection) -> rusqlite::Result<()> {
     db.prepare_cached("SELECT next_value FROM id_blocks WHERE name = 'accounts'")?

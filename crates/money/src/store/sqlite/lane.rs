@@ -167,6 +167,14 @@ impl SqliteLane {
                 [sequence],
             )?;
         }
+        if effects.probe {
+            // The value changes each time: SQLite writes no page whose bytes stay as they are.
+            self.db.execute(
+                "INSERT INTO id_blocks (name, next_value) VALUES ('probe', 1)
+                 ON CONFLICT (name) DO UPDATE SET next_value = 3 - next_value",
+                [],
+            )?;
+        }
         Ok(())
     }
 

@@ -1,0 +1,233 @@
+//! A disk that refuses: what was answered is there, what cannot be promised is not, and a process
+//! that cannot keep its promises ends, so that its supervisor starts it again.
+
+use std::{process::Command, time::Duration};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testing::{DiskFault, FaultyDisk};
+
+use crate::support::{
+    Client, Person,
+    client::Response,
+    eventually,
+    process::{Ended, PATIENCE, Program, run_my_pay},
+};
+
+/// How soon a disk that works again must be noticed.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+/// `my-pay up` on such a disk.
+struct Scene {
+    disk: FaultyDisk,
+    folder: TempDir,
+    command: Command,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let (disk, folder) = (FaultyDisk::new(), tempfile::tempdir().unwrap());
+        let mut command = Program::command(folder.path());
+        disk.under(&mut command);
+        Self { disk, folder, command }
+    }
+
+    fn start(&mut self) -> Program {
+        Program::start(&mut self.command)
+    }
+
+    fn audit(&self) {
+        let audit = run_my_pay(self.folder.path(), &["admin", "audit", "--data-dir", "data"]);
+        assert_eq!(audit.code(), Some(0), "{audit:?}");
+    }
+}
+
+async fn register(client: &Client, email: &str) -> Response {
+    let body = json!({"name": "Kim", "email": email, "password": "a long secret of Kim's"});
+    client.post("/accounts/v1/accounts").json(&body).send().await
+}
+
+async fn log_in(person: &Person) -> Response {
+    let body = json!({"email": person.email, "password": person.password});
+    person.client.post("/accounts/v1/auths").json(&body).send().await
+}
+
+async fn open_wallet(person: &Person) -> Response {
+    person.post("/money/v1/wallets").json(&json!({"currency": "USD"})).send().await
+}
+
+async fn deposit(person: &Person, key: &str) -> Response {
+    person.move_money("deposits", key, &json!({"amount": 5})).await
+}
+
+fn check(answer: &Response, status: u16, code: &str) {
+    assert_eq!((answer.status, answer.code()), (status, code), "{}", answer.body);
+}
+
+/// Whether `/readyz` says 503, because of this check.
+async fn is_unready(client: &Client, name: &str) -> bool {
+    let ready = client.get("/readyz").send().await;
+    let checks = ready.body["checks"].as_array().unwrap().clone();
+    let is_failed = checks.iter().any(|check| check["name"] == name && check["ok"] == false);
+    ready.status == 503 && is_failed
+}
+
+/// It ended by itself, as failed, and said why once.
+fn check_failed(ended: &Ended, reason: &str) {
+    assert_eq!(ended.code(), Some(1), "{ended:?}");
+    let errors: Vec<Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line["level"] == "ERROR" && line["reason"].is_string())
+        .collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0]["reason"].as_str().unwrap().contains(reason), "{errors:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_flush_of_money_ends_the_process_and_loses_nothing() {
+    let mut scene = Scene::new();
+    let program = scene.start();
+    let person = Person::register(program.client(), "Kim").await.with_wallet().await;
+    assert_eq!(deposit(&person, "before").await.status, 201);
+    scene.disk.fail(DiskFault::Flush, "money.db-wal$");
+    check(&deposit(&person, "during").await, 503, "outcome_unknown");
+    check_failed(&program.process.wait(PATIENCE), "the disk refused to make money durable");
+    scene.disk.mend(DiskFault::Flush);
+
+    let program = scene.start();
+    let person = Person { client: program.client(), ..person };
+    let replayed = deposit(&person, "before").await;
+    assert_eq!((replayed.status, replayed.header("idempotency-replayed")), (201, "true"));
+    let asked_again = deposit(&person, "during").await;
+    assert_eq!(asked_again.status, 201, "{}", asked_again.body);
+    assert_eq!(person.balance().await, 10);
+    assert_eq!(program.stop().code(), Some(0));
+    scene.audit();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_flush_of_accounts_ends_the_process_and_loses_nothing() {
+    let mut scene = Scene::new();
+    let program = scene.start();
+    let person = Person::register(program.client(), "Kim").await.with_wallet().await;
+    scene.disk.fail(DiskFault::Flush, "account.db-wal$");
+    check(&log_in(&person).await, 503, "outcome_unknown");
+    check_failed(&program.process.wait(PATIENCE), "account.db failed");
+    scene.disk.mend(DiskFault::Flush);
+
+    let program = scene.start();
+    let person = Person { client: program.client(), ..person };
+    assert_eq!(log_in(&person).await.status, 201);
+    assert_eq!(person.get("/money/v1/wallets").send().await.status, 200, "its token is there");
+    assert_eq!(program.stop().code(), Some(0));
+    scene.audit();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_fails_in_a_commit_ends_the_process_for_the_log_to_be_read_again() {
+    for (file, unknown) in [("money.db-wal$", true), ("account.db-wal$", false)] {
+        let mut scene = Scene::new();
+        let program = scene.start();
+        let person = Person::register(program.client(), "Kim").await.with_wallet().await;
+        scene.disk.fail(DiskFault::Write, file);
+        let answer = if unknown { deposit(&person, "during").await } else { log_in(&person).await };
+        check(&answer, 503, "outcome_unknown");
+        check_failed(&program.process.wait(PATIENCE), "disk I/O error");
+        scene.disk.mend(DiskFault::Write);
+        let program = scene.start();
+        let person = Person { client: program.client(), ..person };
+        assert_eq!(log_in(&person).await.status, 201);
+        assert_eq!(deposit(&person, "during").await.status, 201);
+        assert_eq!(person.balance().await, 5);
+        assert_eq!(program.stop().code(), Some(0));
+        scene.audit();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_a_certain_no_that_passes_by_itself() {
+    let mut scene = Scene::new();
+    let program = scene.start();
+    let client = program.client();
+    let person = Person::register(client.clone(), "Kim").await.with_wallet().await;
+    assert_eq!(deposit(&person, "before").await.status, 201);
+    scene.disk.fail(DiskFault::Full, "/data/");
+
+    check(&register(&client, "full@example.com").await, 503, "unavailable");
+    check(&log_in(&person).await, 503, "unavailable");
+    let opened = open_wallet(&person).await;
+    check(&opened, 503, "unavailable");
+    let said = opened.body.to_string();
+    assert!(!said.contains("transfer") && !said.contains("key"), "{said}");
+    let refused = deposit(&person, "during").await;
+    check(&refused, 503, "unavailable");
+    assert!(refused.body["detail"].as_str().unwrap().contains("nothing was done"));
+    // What needs no room goes on: reads, and answers that were given before.
+    assert_eq!(person.balance().await, 5);
+    assert_eq!(deposit(&person, "before").await.header("idempotency-replayed"), "true");
+    for database in ["account.database", "money.database"] {
+        eventually(RECOVERY, async || is_unready(&client, database).await).await;
+    }
+    assert_eq!(client.get("/livez").send().await.status, 200);
+
+    scene.disk.mend(DiskFault::Full);
+    eventually(RECOVERY, async || client.get("/readyz").send().await.status == 200).await;
+    assert_eq!(register(&client, "full@example.com").await.status, 201);
+    assert_eq!(log_in(&person).await.status, 201);
+    assert_eq!(open_wallet(&person).await.status, 201);
+    let made = person.post("/money/v1/deposits").key("during");
+    let made = made.json(&json!({"amount": 5, "walletId": person.wallet_id})).send().await;
+    assert_eq!((made.status, made.header("idempotency-replayed")), (201, ""), "{}", made.body);
+    assert_eq!(program.stop().code(), Some(0));
+    scene.audit();
+}
+
+/// Triggers refuse what the check writes: so does a database that refuses every write.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_refuses_every_write_is_not_ready() {
+    const REFUSE: &str = "CREATE TRIGGER refuse_insert BEFORE INSERT ON id_blocks
+             BEGIN SELECT RAISE(ABORT, 'on purpose'); END;
+         CREATE TRIGGER refuse_update BEFORE UPDATE ON id_blocks
+             BEGIN SELECT RAISE(ABORT, 'on purpose'); END";
+    const ALLOW: &str = "DROP TRIGGER refuse_insert; DROP TRIGGER refuse_update";
+    let mut scene = Scene::new();
+    let program = scene.start();
+    let client = program.client();
+    eventually(RECOVERY, async || client.get("/readyz").send().await.status == 200).await;
+    for service in ["account", "money"] {
+        let path = scene.folder.path().join(format!("data/{service}.db"));
+        let db = rusqlite::Connection::open(path).unwrap();
+        db.busy_timeout(RECOVERY).unwrap();
+        db.execute_batch(REFUSE).unwrap();
+        let check = format!("{service}.database");
+        eventually(RECOVERY, async || is_unready(&client, &check).await).await;
+        db.execute_batch(ALLOW).unwrap();
+        eventually(RECOVERY, async || client.get("/readyz").send().await.status == 200).await;
+    }
+    assert_eq!(program.stop().code(), Some(0));
+    scene.audit();
+}
+
+/// Readiness writes one row over and over: a file that is asked for hours does not grow.
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_of_readiness_leave_one_row() {
+    let mut scene = Scene::new();
+    let program = scene.start();
+    let client = program.client();
+    let mut checks = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let client = client.clone();
+        checks.spawn(async move { client.get("/readyz").send().await.status });
+    }
+    assert!(checks.join_all().await.iter().all(|status| *status == 200));
+    assert_eq!(program.stop().code(), Some(0));
+    for service in ["account", "money"] {
+        let path = scene.folder.path().join(format!("data/{service}.db"));
+        let db = rusqlite::Connection::open(path).unwrap();
+        let probes = "SELECT COUNT(*) FROM id_blocks WHERE name = 'probe'";
+        let rows: i64 = db.query_row(probes, [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 1, "{service}");
+    }
+}
