@@ -18,7 +18,7 @@ use money::{
 use service::{
     BoxFuture,
     clock::Clock,
-    contract::account_feed::{AccountChange, AccountFeed, FeedUnavailable},
+    contract::account_feed::{AccountFeed, FeedAnswer, FeedUnavailable},
     fatal, shutdown,
 };
 use tokio::task::JoinSet;
@@ -55,10 +55,10 @@ impl AccountFeed for Silence {
         _: i64,
         _: u32,
         wait: Duration,
-    ) -> BoxFuture<'_, Result<Vec<AccountChange>, FeedUnavailable>> {
+    ) -> BoxFuture<'_, Result<FeedAnswer, FeedUnavailable>> {
         Box::pin(async move {
             tokio::time::sleep(wait).await;
-            Ok(Vec::new())
+            Ok(FeedAnswer::default())
         })
     }
 }

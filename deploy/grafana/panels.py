@@ -152,6 +152,8 @@ MONEY = {
              [("time() - mypay_money_feed_answered_timestamp_seconds", "{{instance}}")], {"red": 30}),
             ("Failures of the feed", "ops", "Times it could not be read, or a change not be applied.",
              [("rate(mypay_money_feed_failures_total[$rate])", "{{instance}}")], {}),
+            ("Accounts of another installation", "short", "1: the account service has the database of another installation, and money is not served.",
+             [("mypay_money_feed_other_installation", "{{instance}}")], {"red": 1}),
         ]),
     ],
 }

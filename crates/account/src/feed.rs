@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use service::{
     BoxFuture,
-    contract::account_feed::{AccountChange, AccountFeed, FeedUnavailable},
+    contract::account_feed::{AccountFeed, FeedAnswer, FeedUnavailable},
 };
 
 use crate::AccountService;
@@ -23,9 +23,12 @@ impl AccountFeed for AccountService {
         sequence: i64,
         limit: u32,
         wait: Duration,
-    ) -> BoxFuture<'_, Result<Vec<AccountChange>, FeedUnavailable>> {
+    ) -> BoxFuture<'_, Result<FeedAnswer, FeedUnavailable>> {
         Box::pin(async move {
             let limit = limit.clamp(1, LIMIT_MAX);
+            let installation = self.installation().await;
+            let installation = installation.map_err(|error| FeedUnavailable(error.into()))?;
+            let answer = |changes| Ok(FeedAnswer { installation: Some(installation), changes });
             let read = async || {
                 let changes = self.0.store.changes_after(sequence, limit).await;
                 changes.map_err(|error| FeedUnavailable(error.into()))
@@ -34,7 +37,7 @@ impl AccountFeed for AccountService {
             let mut grew = self.0.feed_grew.subscribe();
             let changes = read().await?;
             if !changes.is_empty() {
-                return Ok(changes);
+                return answer(changes);
             }
             let until_there_are_some = async {
                 loop {
@@ -47,7 +50,7 @@ impl AccountFeed for AccountService {
                 }
             };
             let waited = tokio::time::timeout(wait.min(WAIT_MAX), until_there_are_some).await;
-            waited.unwrap_or(Ok(Vec::new()))
+            answer(waited.unwrap_or(Ok(Vec::new()))?)
         })
     }
 }

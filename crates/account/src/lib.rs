@@ -22,8 +22,10 @@ mod token;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use service::{clock::Clock, contract::revocations::Revocation, trace::carried};
-use tokio::sync::{broadcast, watch};
+use service::{
+    clock::Clock, contract::revocations::Revocation, installation::Installation, trace::carried,
+};
+use tokio::sync::{OnceCell, broadcast, watch};
 
 pub use accounts::NewAccount;
 pub use auths::{Login, Tokens};
@@ -55,6 +57,8 @@ struct Inner {
     revocations: broadcast::Sender<Revocation>,
     /// Marked as changed whenever this process appends to the feed.
     feed_grew: watch::Sender<()>,
+    /// Once it has been read.
+    installation: OnceCell<Installation>,
     metrics: Metrics,
 }
 
@@ -74,6 +78,7 @@ impl AccountService {
             token_ids: Ids::new(IdName::AuthTokens),
             revocations: broadcast::channel(REVOCATIONS_KEPT).0,
             feed_grew: watch::channel(()).0,
+            installation: OnceCell::new(),
             metrics: Metrics::default(),
         })))
     }
@@ -83,6 +88,15 @@ impl AccountService {
         self.0.metrics.register(registry);
         self.0.hasher.metrics().register(registry);
         self.0.store.register_metrics(registry);
+    }
+
+    /// Which installation the accounts belong to. The database draws it once.
+    pub async fn installation(&self) -> Result<Installation, Error> {
+        let settle = async || {
+            let new = Installation::draw()?;
+            Ok::<_, Error>(self.0.store.settle_installation(new).await?)
+        };
+        self.0.installation.get_or_try_init(settle).await.copied()
     }
 
     /// Every route of the service, `/accounts` included. Callers are known by the gateway's

@@ -10,7 +10,10 @@ mod metrics;
 mod standings;
 pub mod store;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use axum::Router;
 use prometheus_client::registry::Registry;
@@ -21,6 +24,7 @@ use service::{
     counted::counted,
     fatal::Reporter,
     http::health::{Check, Readiness},
+    installation::OtherInstallation,
     shutdown::Shutdown,
     store::sqlite,
 };
@@ -34,6 +38,7 @@ use self::{
     engine::{EngineParts, EngineThreads},
     locks::WalletLocks,
     metrics::Metrics,
+    standings::{Follower, Following},
     store::{Database, DurableReads, Reads},
 };
 
@@ -70,8 +75,6 @@ pub struct MoneyService {
     threads: EngineThreads,
     follower: JoinHandle<()>,
     watch: JoinHandle<()>,
-    /// Whether the follower has known all that the account feed had told.
-    caught_up: watch::Receiver<bool>,
 }
 
 /// What handlers share.
@@ -79,6 +82,9 @@ pub struct MoneyService {
 pub(crate) struct State {
     engine: Engine,
     reads: Arc<dyn Reads>,
+    following: watch::Receiver<Following>,
+    /// Whether `following` is refused, at the cost of a load for each request.
+    is_refused: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for State {
@@ -113,16 +119,19 @@ impl MoneyService {
                 (engine, threads, store.reads())
             }
         };
-        let (catch_up, caught_up) = watch::channel(false);
-        let follower = tokio::spawn(standings::follow(
+        let is_refused = Arc::new(AtomicBool::new(false));
+        let (follow, following) = watch::channel(Following::Behind);
+        let follower = Follower {
             feed,
-            Arc::clone(&reads),
-            engine.clone(),
-            clock.clone(),
-            metrics.feed.clone(),
-            catch_up,
-            shutdown.clone(),
-        ));
+            database: database.clone(),
+            reads: Arc::clone(&reads),
+            engine: engine.clone(),
+            clock: clock.clone(),
+            metrics: metrics.feed.clone(),
+            following: follow,
+            is_refused: Arc::clone(&is_refused),
+        };
+        let follower = tokio::spawn(follower.follow(shutdown.clone()));
         let watch = tokio::spawn(conservation::watch(
             Arc::clone(&reads),
             clock,
@@ -130,16 +139,21 @@ impl MoneyService {
             conservation_interval,
             shutdown,
         ));
-        let state = State { engine, reads };
-        Ok(Self { state, metrics, threads, follower, watch, caught_up })
+        let state = State { engine, reads, following, is_refused };
+        Ok(Self { state, metrics, threads, follower, watch })
     }
 
     /// Waits until everything is known that the account feed had told when the service started.
     /// Whoever serves sooner may move money of an account that was suspended while nobody followed.
-    pub async fn caught_up(&self) {
-        // It fails only if the follower has ended, after which there is nothing to wait for.
-        let mut caught_up = self.caught_up.clone();
-        let _ended = caught_up.wait_for(|caught_up| *caught_up).await;
+    /// Fails if the account service belongs to another installation.
+    pub async fn caught_up(&self) -> Result<(), OtherInstallation> {
+        let mut following = self.state.following.clone();
+        let decided = following.wait_for(|following| *following != Following::Behind).await;
+        match decided.as_deref() {
+            Ok(Following::Refused(other)) => Err(*other),
+            // An error means that the follower has ended, after which there is nothing to wait for.
+            Ok(Following::Behind | Following::CaughtUp) | Err(_) => Ok(()),
+        }
     }
 
     /// Makes the service's metrics readable.
@@ -191,7 +205,13 @@ impl Readiness for State {
             let database = Check { name: "money.database", ok, detail };
             let (depth, max) = self.engine.queue_depth();
             let detail = format!("{depth} of {} waiting", counted(max, "job", "jobs"));
-            vec![database, Check { name: "money.queue", ok: depth < max, detail }]
+            let mut checks = vec![database, Check { name: "money.queue", ok: depth < max, detail }];
+            // Its people would move the money of other people with the same ids.
+            if let Following::Refused(other) = *self.following.borrow() {
+                let detail = other.to_string();
+                checks.push(Check { name: "money.installation", ok: false, detail });
+            }
+            checks
         })
     }
 }

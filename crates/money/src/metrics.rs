@@ -277,6 +277,8 @@ pub(crate) struct FeedMetrics {
     pub(crate) answered_seconds: Gauge<f64, AtomicU64>,
     /// Errors of the feed, or of applying what it tells.
     pub(crate) failures: Counter,
+    /// 1 while the account service that answers belongs to another installation.
+    pub(crate) other_installation: Gauge,
 }
 
 impl FeedMetrics {
@@ -300,6 +302,12 @@ impl FeedMetrics {
             "mypay_money_feed_failures",
             "Times the account feed could not be read, or a change of it not be applied",
             self.failures.clone(),
+        );
+        registry.register(
+            "mypay_money_feed_other_installation",
+            "1 while the account service that answers belongs to another installation, whose \
+             changes are not applied",
+            self.other_installation.clone(),
         );
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use account::AccountService;
+use anyhow::Context;
 use service::{
     clock::Clock,
     contract::{
@@ -50,6 +51,8 @@ impl Account {
         let registry = &mut metrics.registry;
         let account = AccountService::new(store, config.account.to_service(), clock.clone())?;
         account.register_metrics(registry);
+        let installation = account.installation().await;
+        let installation = installation.context("the account database has no installation")?;
         let service = Arc::new(account.clone());
         let mut readiness: Vec<Arc<dyn Readiness>> = vec![service.clone()];
         let mut publisher = None;
@@ -72,6 +75,7 @@ impl Account {
             metrics.listener.clone(),
         );
         let operations = metrics.serve(operations, config);
+        tracing::info!(%installation, "the accounts belong to this installation");
         edge::announce("account service", server.address, has_redis);
         Ok(Self {
             server,

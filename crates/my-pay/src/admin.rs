@@ -19,13 +19,13 @@ use crate::{
 /// Lifts the suspension of an account.
 pub async fn enable_account(id: i64, flags: &DatabaseFlags) -> anyhow::Result<()> {
     let config = Config::load(&(Owner::Account, flags))?;
-    let store = account_store(flags, &config)?;
+    let store = account_store(flags, &config).await?;
     account::admin::enable_account(store.as_ref(), id, &Clock::system()).await?;
     Ok(())
 }
 
 /// The account database, beside whoever serves from it.
-pub(crate) fn account_store(
+pub(crate) async fn account_store(
     flags: &DatabaseFlags,
     config: &Config,
 ) -> anyhow::Result<Arc<dyn account::Store>> {
@@ -34,6 +34,8 @@ pub(crate) fn account_store(
         DatabaseUrl::Sqlite(path) => Ok(Arc::new(account::SqliteStore::open_existing(&path)?)),
         DatabaseUrl::Mysql(url) => {
             let database = mysql_database("account", &url, settings.connections_max)?;
+            let checked = account::store::mysql::check_owner(&database).await;
+            checked.context("the account database cannot be used")?;
             Ok(Arc::new(account::store::mysql::MySqlStore::new(database)))
         }
     }

@@ -14,6 +14,7 @@ use service::{
         internal::AccountClient,
     },
     fatal::{self, Failure, Reporter},
+    installation::OtherInstallation,
     metrics::Measured,
     shutdown::{self, Trigger},
 };
@@ -80,7 +81,7 @@ impl Money {
             conservation_interval: config.money.conservation_interval(),
         };
         let money = MoneyService::start(&store, config.money.engine(), dependencies, working)?;
-        catch_up(&money).await;
+        catch_up(&money).await?;
         money.register_metrics(registry);
         let mut readiness = vec![money.readiness()];
         readiness.extend(redis.as_ref().map(edge::redis_readiness));
@@ -130,10 +131,13 @@ impl Money {
     }
 }
 
-/// Before it serves, money must know who was suspended while it was away.
-pub(crate) async fn catch_up(money: &MoneyService) {
-    if tokio::time::timeout(CATCH_UP_MAX, money.caught_up()).await.is_err() {
+/// Before it serves, money must know who was suspended while it was away. Fails if the account
+/// service belongs to another installation.
+pub(crate) async fn catch_up(money: &MoneyService) -> Result<(), OtherInstallation> {
+    let Ok(caught_up) = tokio::time::timeout(CATCH_UP_MAX, money.caught_up()).await else {
         let waited_ms = CATCH_UP_MAX.as_millis();
         tracing::warn!(waited_ms, "money is served before the account feed has answered");
-    }
+        return Ok(());
+    };
+    caught_up
 }

@@ -45,7 +45,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub async fn seed(flags: &SeedFlags, clock: Clock) -> anyhow::Result<String> {
     let config = Config::load(&(Owner::Account, &flags.database))?;
     let started = clock.monotonic();
-    let store = admin::account_store(&flags.database, &config)?;
+    let store = admin::account_store(&flags.database, &config).await?;
     let service = AccountService::new(store, config.account.to_service(), clock.clone())?;
     let api = Api::new(flags);
     // Before anything is made: nobody could use it.

@@ -10,6 +10,7 @@ use service::{
     clock::Clock,
     contract::account_feed::AccountFeed,
     fatal::{self, Failure, Reporter},
+    installation::OtherInstallation,
     shutdown::{self, Trigger},
     trace,
 };
@@ -64,6 +65,7 @@ impl Up {
         let wallets = money::store::sqlite::SqliteStore::open(&data_dir.money_database())
             .context("the money database cannot be opened")?;
         let wallets = Database::Sqlite(wallets);
+        refuse_mixed_files(&account, &wallets, &data_dir).await?;
         let dependencies = Dependencies {
             clock: clock.clone(),
             feed,
@@ -72,7 +74,7 @@ impl Up {
             conservation_interval: config.money.conservation_interval(),
         };
         let money = MoneyService::start(&wallets, config.money.engine(), dependencies, working)?;
-        catch_up(&money).await;
+        catch_up(&money).await?;
 
         let mut metrics = Metrics::new();
         let http = |service| metrics.http.of(service, &clock);
@@ -152,6 +154,25 @@ impl Up {
 
 fn route(prefix: &'static str, upstream: InProcess) -> Route {
     Route { prefix, upstream: Arc::new(upstream) }
+}
+
+/// Files of two installations would give the wallets of one person to another one.
+async fn refuse_mixed_files(
+    accounts: &AccountService,
+    wallets: &Database,
+    data_dir: &DataDir,
+) -> anyhow::Result<()> {
+    let cannot = "the databases cannot tell which installation they belong to";
+    let account = accounts.installation().await.context(cannot)?;
+    let money = wallets.settle_installation(account).await.context(cannot)?;
+    if money == account {
+        return Ok(());
+    }
+    let files = [data_dir.account_database(), data_dir.money_database()];
+    let [account_file, money_file] = files.each_ref().map(|file| file.display());
+    Err(OtherInstallation { money, account }).with_context(|| {
+        format!("{account_file} and {money_file} are not of the same installation")
+    })
 }
 
 /// Whoever names a database expects the data there.

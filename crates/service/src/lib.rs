@@ -7,6 +7,7 @@ pub mod contract;
 pub mod counted;
 pub mod fatal;
 pub mod http;
+pub mod installation;
 pub mod jitter;
 pub mod metrics;
 pub mod redis;

@@ -18,9 +18,16 @@ use service::{
         identity::Identity,
         introspection::TokenDigest,
     },
+    installation::Installation,
+    store::owner::{ACCOUNT_TABLES, Migrations, Schema},
 };
 
 use crate::{email::Email, ids::IdName, token::Salt};
+
+/// The schema that these migrations make.
+const fn schema(migrations: Migrations) -> Schema {
+    Schema { service: "account", first_tables: ACCOUNT_TABLES, migrations }
+}
 
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -267,6 +274,10 @@ pub trait Store: Send + Sync {
 
     /// The feed after `sequence`, in the order of commits, at most `limit` changes.
     fn changes_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<AccountChange>>;
+
+    /// The installation that the database belongs to: the recorded one, or else `new`, which is
+    /// recorded.
+    fn settle_installation(&self, new: Installation) -> Outcome<'_, Installation>;
 
     /// Shows that the database can be read and written.
     fn ping(&self) -> Outcome<'_, ()>;

@@ -37,6 +37,7 @@ pub(crate) async fn check(fixture: impl AsyncFn() -> Fixture) {
     sessions::a_refresh_token_gives_the_same_pair_again_for_moments(case().await).await;
     sessions::dead_pairs_are_purged_and_live_ones_stay(case().await).await;
     accounts::the_feed_is_read_in_pieces(case().await).await;
+    accounts::the_installation_is_recorded_once(case().await).await;
     case().await.store().ping().await.unwrap();
 }
 

@@ -31,7 +31,7 @@ async fn an_operator_enables_a_suspended_account_while_the_service_runs() {
     let enabled = enable_account(&existing, id, &harness.clock).await.unwrap();
     assert_eq!((enabled.id, enabled.standing), (id, Standing::Active));
     let seen = tokio::time::timeout(Duration::from_secs(10), reader).await;
-    let changes = seen.expect("long before its wait is over").unwrap().unwrap();
+    let changes = seen.expect("long before its wait is over").unwrap().unwrap().changes;
     assert_eq!(changes.len(), 1);
     assert_eq!((changes[0].account_id, changes[0].standing), (id, Standing::Active));
 

@@ -29,13 +29,13 @@ async fn introspection_says_whose_a_token_is() {
 async fn the_feed_answers_at_once_with_what_is_there() {
     let harness = Harness::new();
     let feed = &harness.service;
-    assert_eq!(feed.changes_after(0, 10, Duration::ZERO).await.unwrap(), []);
+    assert_eq!(feed.changes_after(0, 10, Duration::ZERO).await.unwrap().changes, []);
     for name in ["ada", "bob"] {
         let id = harness.register(name).await;
         let token = harness.log_in(name).await.access;
         harness.delete(&format!("/accounts/v1/accounts/{id}"), Some(&token)).await;
     }
-    let all = feed.changes_after(0, 10, Duration::ZERO).await.unwrap();
+    let all = feed.changes_after(0, 10, Duration::ZERO).await.unwrap().changes;
     let created_at = harness.clock.now();
     let closed = |sequence, account_id| AccountChange {
         sequence,
@@ -44,9 +44,24 @@ async fn the_feed_answers_at_once_with_what_is_there() {
         created_at,
     };
     assert_eq!(all, [closed(1, 10_001), closed(2, 10_002)]);
-    assert_eq!(feed.changes_after(0, 1, Duration::ZERO).await.unwrap(), all[..1]);
-    assert_eq!(feed.changes_after(1, 10, Duration::ZERO).await.unwrap(), all[1..]);
-    assert_eq!(feed.changes_after(2, 10, Duration::from_millis(1)).await.unwrap(), []);
+    assert_eq!(feed.changes_after(0, 1, Duration::ZERO).await.unwrap().changes, all[..1]);
+    assert_eq!(feed.changes_after(1, 10, Duration::ZERO).await.unwrap().changes, all[1..]);
+    assert_eq!(feed.changes_after(2, 10, Duration::from_millis(1)).await.unwrap().changes, []);
+}
+
+#[tokio::test]
+async fn the_feed_names_the_installation_that_its_database_has_drawn() {
+    let harness = Harness::new();
+    let told = async |harness: &Harness| {
+        harness.service.changes_after(0, 10, Duration::ZERO).await.unwrap().installation.unwrap()
+    };
+    let first = told(&harness).await;
+    assert_eq!(told(&harness).await, first);
+    assert_ne!(told(&Harness::new()).await, first);
+    let db = rusqlite::Connection::open(&harness.database).unwrap();
+    let recorded: String =
+        db.query_row("SELECT installation_id FROM installation", [], |row| row.get(0)).unwrap();
+    assert_eq!(recorded, first.to_string());
 }
 
 #[tokio::test]
@@ -60,7 +75,7 @@ async fn a_reader_of_the_feed_waits_for_a_change() {
     let body = json!({ "name": "Ada", "email": "ada@example.com", "isValid": false });
     harness.put(&format!("/accounts/v1/accounts/{id}"), Some(&token), body).await;
     let woken = tokio::time::timeout(Duration::from_secs(10), reader).await;
-    let changes = woken.expect("long before its wait is over").unwrap().unwrap();
+    let changes = woken.expect("long before its wait is over").unwrap().unwrap().changes;
     let created_at = harness.clock.now();
     let standing = Standing::Suspended;
     assert_eq!(changes, [AccountChange { sequence: 1, account_id: id, standing, created_at }]);

@@ -16,7 +16,7 @@ use service::{
     BoxFuture,
     clock::Clock,
     contract::{
-        account_feed::{AccountChange, AccountFeed, FeedUnavailable},
+        account_feed::{AccountFeed, FeedAnswer, FeedUnavailable},
         identity::{Identity, Keys, Party, Signer, Verifier},
         internal::{AccountClient, routes},
         introspection::{Introspection, IntrospectionUnavailable, TokenDigest},
@@ -68,8 +68,8 @@ impl AccountFeed for Tokens {
         _: i64,
         _: u32,
         _: Duration,
-    ) -> BoxFuture<'_, Result<Vec<AccountChange>, FeedUnavailable>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+    ) -> BoxFuture<'_, Result<FeedAnswer, FeedUnavailable>> {
+        Box::pin(std::future::ready(Ok(FeedAnswer::default())))
     }
 }
 

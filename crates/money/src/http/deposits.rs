@@ -1,6 +1,6 @@
 //! Deposits: money from outside into an own wallet.
 
-use axum::{extract::State as Shared, response::Response};
+use axum::response::Response;
 use ledger::Movement;
 use service::{
     contract::identity::Identity,
@@ -12,6 +12,7 @@ use super::{
     movement::{CreateMovement, MovementRequest, move_money},
     problems::DepositProblems,
     representations::TransferJson,
+    serving::Shared,
 };
 use crate::State;
 

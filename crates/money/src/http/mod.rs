@@ -5,6 +5,7 @@ mod idempotency_key;
 mod movement;
 mod problems;
 mod representations;
+mod serving;
 mod transactions;
 mod transfers;
 mod wallets;

@@ -1,6 +1,6 @@
 //! History: the transactions of a wallet, newest first, in pages.
 
-use axum::{extract::State as Shared, http::StatusCode, response::Response};
+use axum::{http::StatusCode, response::Response};
 use ledger::{AccountId, ID_MAX, Rejection, TransactionId, WalletId};
 use service::{
     clock::Timestamp,
@@ -16,6 +16,7 @@ use service::{
 use super::{
     problems::{HistoryProblems, not_read, rejected},
     representations::{TransactionJson, TransactionPageJson},
+    serving::Shared,
     wallets::own_wallet,
 };
 use crate::{State, store::HistoryQuery};

@@ -1,6 +1,6 @@
 //! Transfers: money from an own wallet to somebody's, and reading what became of any movement.
 
-use axum::{extract::State as Shared, http::StatusCode, response::Response};
+use axum::{http::StatusCode, response::Response};
 use ledger::{AccountId, ID_MAX, IdempotencyKey, Movement, TransferId, WalletId};
 use service::{
     contract::identity::Identity,
@@ -18,6 +18,7 @@ use super::{
     movement::{MovementRequest, move_money},
     problems::{ReadTransferProblems, TRANSFER_NOT_FOUND, TransferProblems, not_read},
     representations::TransferJson,
+    serving::Shared,
 };
 use crate::{State, store::TransferView};
 

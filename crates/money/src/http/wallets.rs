@@ -1,7 +1,6 @@
 //! Wallets: opening and reading.
 
 use axum::{
-    extract::State as Shared,
     http::{StatusCode, header::LOCATION},
     response::{IntoResponse, Response},
 };
@@ -23,6 +22,7 @@ use super::{
         rejected,
     },
     representations::{WalletJson, WalletListJson},
+    serving::Shared,
 };
 use crate::State;
 

@@ -1,6 +1,6 @@
 //! Withdrawals: money from an own wallet to outside.
 
-use axum::{extract::State as Shared, response::Response};
+use axum::response::Response;
 use ledger::Movement;
 use service::{
     contract::identity::Identity,
@@ -12,6 +12,7 @@ use super::{
     movement::{CreateMovement, MovementRequest, move_money},
     problems::WithdrawalProblems,
     representations::TransferJson,
+    serving::Shared,
 };
 use crate::State;
 

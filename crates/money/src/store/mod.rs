@@ -15,7 +15,11 @@ use ledger::{
     WalletId, WalletStatus,
 };
 use prometheus_client::registry::Registry;
-use service::BoxFuture;
+use service::{
+    BoxFuture,
+    installation::Installation,
+    store::owner::{MONEY_TABLES, Migrations, Schema},
+};
 
 pub(crate) use self::durable::DurableReads;
 pub use self::totals::Totals;
@@ -31,6 +35,18 @@ pub enum Database {
 }
 
 impl Database {
+    /// The installation that the database belongs to: the recorded one, or else `account`, which
+    /// is the account service's and is recorded.
+    pub async fn settle_installation(
+        &self,
+        account: Installation,
+    ) -> Result<Installation, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.settle_installation(account).await,
+            Self::MySql(store) => store.settle_installation(account).await,
+        }
+    }
+
     /// Makes the metrics of its connections readable, if it has any.
     pub fn register_metrics(&self, registry: &mut Registry) {
         match self {
@@ -38,6 +54,11 @@ impl Database {
             Self::MySql(store) => store.register_metrics(registry),
         }
     }
+}
+
+/// The schema that these migrations make.
+const fn schema(migrations: Migrations) -> Schema {
+    Schema { service: "money", first_tables: MONEY_TABLES, migrations }
 }
 
 /// Why the store did not do what it was asked.

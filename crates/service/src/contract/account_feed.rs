@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::{BoxFuture, clock::Timestamp};
+use crate::{BoxFuture, clock::Timestamp, installation::Installation};
 
 /// What an account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,16 @@ pub struct AccountChange {
     pub created_at: Timestamp,
 }
 
+/// What a reader gets at once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FeedAnswer {
+    /// Which installation's accounts these are. `None` if the answer comes from a version of the
+    /// account service that does not tell.
+    pub installation: Option<Installation>,
+    /// The changes, in order.
+    pub changes: Vec<AccountChange>,
+}
+
 /// The feed cannot be read now; ask again.
 #[derive(Debug, thiserror::Error)]
 #[error("the account feed cannot be read")]
@@ -45,5 +55,5 @@ pub trait AccountFeed: Send + Sync {
         sequence: i64,
         limit: u32,
         wait: Duration,
-    ) -> BoxFuture<'_, Result<Vec<AccountChange>, FeedUnavailable>>;
+    ) -> BoxFuture<'_, Result<FeedAnswer, FeedUnavailable>>;
 }

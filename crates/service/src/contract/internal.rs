@@ -14,9 +14,14 @@ mod routes;
 mod tests;
 mod wire;
 
+use hyper::header::HeaderName;
+
 pub use self::{addresses::InvalidAddress, client::AccountClient, routes::routes};
 
 /// Where introspection is asked for.
 const INTROSPECT: &str = "/internal/v1/introspect";
 /// Where the account feed is read.
 const ACCOUNT_CHANGES: &str = "/internal/v1/account-changes";
+/// The installation of the account service that answers with its feed. A header, because readers of
+/// earlier versions refuse an unknown field, and ignore a header.
+const X_MY_PAY_INSTALLATION: HeaderName = HeaderName::from_static("x-my-pay-installation");

@@ -1,4 +1,5 @@
 //! What every store of a kind needs, whatever it stores.
 
 pub mod mysql;
+pub mod owner;
 pub mod sqlite;

@@ -4,6 +4,7 @@
 mod evidence;
 mod failure;
 mod foreign_log;
+mod installation;
 mod pool;
 mod snapshot;
 
@@ -18,12 +19,13 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 pub use self::{
     evidence::{Opened, open_to_read},
     failure::{Failure, failure, report_if_fatal, report_if_in_doubt},
+    installation::settle_installation,
     pool::Pool,
     snapshot::Snapshot,
 };
 
-/// The newest schema is the number of migrations; each runs once, in order, and is never edited.
-pub type Migrations = &'static [&'static str];
+use self::installation::check_owner;
+use super::owner::{Schema, WrongOwner};
 
 /// Why an embedded database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +74,14 @@ pub enum Error {
     /// A file could not be written or flushed.
     #[error("a file of the embedded database failed")]
     Io(#[from] io::Error),
+    /// The file is the database of another service or program. Nothing in it was changed.
+    #[error("{path} {owner}")]
+    WrongOwner {
+        /// The database file.
+        path: PathBuf,
+        /// Whose it is.
+        owner: WrongOwner,
+    },
     /// SQLite said no.
     #[error("the embedded database failed")]
     Sqlite(#[from] rusqlite::Error),
@@ -92,11 +102,23 @@ pub enum Error {
 /// How long to wait for a lock of another process, or for a free connection.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Opens a database, creates it if it is not there, and migrates it.
-pub fn open(path: &Path, migrations: Migrations) -> Result<Connection, Error> {
+/// Opens a database, creates it if it is not there, and migrates it. The database of another
+/// service or program is refused and not changed.
+pub fn open(path: &Path, schema: &Schema) -> Result<Connection, Error> {
     foreign_log::refuse(path)?;
-    let mut connection = connect(path)?;
-    migrate(&mut connection, path, migrations)?;
+    let mut connection = if path.exists() { open_existing(path, schema)? } else { connect(path)? };
+    migrate(&mut connection, path, schema)?;
+    Ok(connection)
+}
+
+/// Opens a database that must be there, of whatever version. The database of another service or
+/// program is refused and not changed.
+pub fn open_existing(path: &Path, schema: &Schema) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    check_owner(&connection, path, schema)?;
+    set_up(&connection)?;
     Ok(connection)
 }
 
@@ -123,6 +145,11 @@ pub fn connect(path: &Path) -> Result<Connection, Error> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    set_up(&connection)?;
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     // FULL: a commit returns when the log is on disk. A power cut loses nothing that was answered.
     // Small pages, because a balance that changes here and there costs its whole page in the log.
     connection.execute_batch(
@@ -134,10 +161,11 @@ pub fn connect(path: &Path) -> Result<Connection, Error> {
          PRAGMA temp_store = MEMORY;",
     )?;
     connection.set_prepared_statement_cache_capacity(64);
-    Ok(connection)
+    Ok(())
 }
 
-fn migrate(connection: &mut Connection, path: &Path, migrations: Migrations) -> Result<(), Error> {
+fn migrate(connection: &mut Connection, path: &Path, schema: &Schema) -> Result<(), Error> {
+    let migrations = schema.migrations;
     // The write lock is taken before the version is read, so two processes never migrate at once.
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = schema_version(&tx)?;
@@ -163,20 +191,44 @@ fn schema_version(connection: &Connection) -> rusqlite::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::owner::Migrations;
+
+    const fn schema(migrations: Migrations) -> Schema {
+        Schema { service: "test", first_tables: &["a"], migrations }
+    }
 
     #[test]
     fn migrations_run_once_and_a_newer_database_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
-        let first: Migrations = &["CREATE TABLE a (x)"];
-        let second: Migrations = &["CREATE TABLE a (x)", "CREATE TABLE b (x)"];
-        open(&path, first).unwrap();
-        open(&path, second).unwrap();
-        open(&path, second).unwrap();
-        let refusal = open(&path, first).unwrap_err().to_string();
+        let first = schema(&["CREATE TABLE a (x)"]);
+        let second = schema(&["CREATE TABLE a (x)", "CREATE TABLE b (x)"]);
+        open(&path, &first).unwrap();
+        open(&path, &second).unwrap();
+        open(&path, &second).unwrap();
+        let refusal = open(&path, &first).unwrap_err().to_string();
         assert!(
             refusal.contains("schema version 2, but this program knows only up to 1"),
             "{refusal}"
         );
+    }
+
+    #[test]
+    fn another_program_s_database_is_refused_and_not_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("CREATE TABLE posts (x)").unwrap();
+        drop(other);
+        let before = std::fs::read(&path).unwrap();
+        let ours = schema(&["CREATE TABLE a (x)"]);
+        let read = open_to_read(&path, &ours).map(|opened| opened.db);
+        for refused in [open(&path, &ours), read] {
+            let refused = refused.unwrap_err().to_string();
+            let expected = "a.db is the database of another program, as it has the table `posts`";
+            assert!(refused.contains(expected), "{refused}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no log was made");
     }
 }

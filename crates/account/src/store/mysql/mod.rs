@@ -14,20 +14,25 @@ use prometheus_client::registry::Registry;
 use service::{
     clock::Timestamp,
     contract::{account_feed::AccountChange, identity::Identity, introspection::TokenDigest},
-    store::mysql::{self, Database},
+    installation::Installation,
+    store::{
+        mysql::{self, Database},
+        owner::Schema,
+    },
 };
 
 use super::{
     Account, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error, InsertAccount,
-    NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount,
+    NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount, schema,
 };
 use crate::{ids::IdName, metrics::StoreMetrics};
 
-const MIGRATIONS: mysql::Migrations = &[
+const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0001_accounts.sql"),
     include_str!("migrations/0002_token_successors.sql"),
     include_str!("migrations/0003_email_spellings.sql"),
-];
+    include_str!("migrations/0004_installation.sql"),
+]);
 
 /// Accounts in a schema that any number of services share.
 #[derive(Debug, Clone)]
@@ -45,13 +50,18 @@ impl MySqlStore {
 
 /// Brings the schema up to date. Several instances may do this at once.
 pub async fn migrate(database: &Database) -> Result<(), mysql::Error> {
-    database.migrate(MIGRATIONS).await?;
+    database.migrate(SCHEMA).await?;
     respelling::respell(database).await
 }
 
 /// Shows that the schema has the version that this program needs.
 pub async fn check_schema(database: &Database) -> Result<(), mysql::Error> {
-    database.check_schema(MIGRATIONS).await
+    database.check_schema(SCHEMA).await
+}
+
+/// Shows that the schema is the account service's, whatever its version.
+pub async fn check_owner(database: &Database) -> Result<(), mysql::Error> {
+    database.check_owner(SCHEMA).await
 }
 
 impl Store for MySqlStore {
@@ -158,6 +168,10 @@ impl Store for MySqlStore {
 
     fn changes_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<AccountChange>> {
         Box::pin(self.read(async move |conn| account_changes::after(conn, sequence, limit).await))
+    }
+
+    fn settle_installation(&self, new: Installation) -> Outcome<'_, Installation> {
+        Box::pin(async move { Ok(self.database.settle_installation(new).await?) })
     }
 
     fn ping(&self) -> Outcome<'_, ()> {

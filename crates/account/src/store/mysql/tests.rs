@@ -59,6 +59,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("SELECT, INSERT, UPDATE, DELETE", "auth_tokens"),
     ("SELECT, INSERT", "account_changes"),
     ("SELECT, UPDATE", "id_blocks"),
+    ("SELECT, UPDATE", "installation"),
     ("SELECT", "schema_migrations"),
 ];
 
@@ -142,7 +143,11 @@ async fn addresses_of_before_are_compared_as_now() {
     let server = MariaDb::start();
     server.create_database("account");
     let database = Database::new(&server.url("account"), 2).unwrap();
-    database.migrate(&super::MIGRATIONS[..1]).await.unwrap();
+    let first = service::store::owner::Schema {
+        migrations: &super::SCHEMA.migrations[..1],
+        ..*super::SCHEMA
+    };
+    database.migrate(&first).await.unwrap();
     let decomposed = "\u{1100}\u{1161}@example.com";
     let emails = ["ada@example.com", decomposed, "\"bob\"@example.com", "bob@example.com"];
     let mut connection = database.connection().await.unwrap();

@@ -20,21 +20,26 @@ use service::{
     clock::Timestamp,
     contract::{account_feed::AccountChange, identity::Identity, introspection::TokenDigest},
     fatal::Reporter,
-    store::sqlite::{self, Failure, Migrations, Pool, Snapshot, failure},
+    installation::Installation,
+    store::{
+        owner::Schema,
+        sqlite::{self, Failure, Pool, Snapshot, failure},
+    },
 };
 use tokio::sync::Mutex;
 
 use super::{
     Account, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error, InsertAccount,
-    NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount,
+    NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount, schema,
 };
 use crate::ids::IdName;
 
-const MIGRATIONS: Migrations = &[
+const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0001_accounts.sql"),
     include_str!("migrations/0002_token_successors.sql"),
     include_str!("migrations/0003_email_spellings.sql"),
-];
+    include_str!("migrations/0004_installation.sql"),
+]);
 
 /// Accounts in one SQLite file.
 #[derive(Debug, Clone)]
@@ -65,7 +70,7 @@ pub enum OpenExistingError {
         /// Of this program.
         known: usize,
     },
-    /// SQLite said no.
+    /// SQLite said no, or it is another service's.
     #[error("the account database cannot be opened")]
     Sqlite(#[from] sqlite::Error),
 }
@@ -74,7 +79,7 @@ impl SqliteStore {
     /// Opens the database; creates and migrates it as needed. What ends the process is reported to
     /// `fatal`.
     pub fn open(path: &Path, fatal: &Reporter) -> Result<Self, sqlite::Error> {
-        let mut writer = sqlite::open(path, MIGRATIONS)?;
+        let mut writer = sqlite::open(path, SCHEMA)?;
         respelling::respell(&mut writer)?;
         let readers = available_parallelism().map_or(2, NonZero::get).clamp(2, 8);
         Self::with(writer, path, readers, fatal)
@@ -86,9 +91,9 @@ impl SqliteStore {
         if !path.is_file() {
             return Err(OpenExistingError::Missing);
         }
-        let writer = sqlite::connect(path)?;
+        let writer = sqlite::open_existing(path, SCHEMA)?;
         let found = rows::schema_version(&writer).map_err(sqlite::Error::from)?;
-        let known = MIGRATIONS.len();
+        let known = SCHEMA.migrations.len();
         if usize::try_from(found) != Ok(known) {
             return Err(OpenExistingError::OtherVersion { found, known });
         }
@@ -128,7 +133,7 @@ impl SqliteStore {
 
 /// The database in this file, which must be there, at this moment.
 pub fn snapshot(path: &Path) -> Result<Snapshot, sqlite::Error> {
-    Snapshot::take(path, MIGRATIONS)
+    Snapshot::take(path, SCHEMA)
 }
 
 /// The newest change of the account feed in a snapshot; 0 if there is none.
@@ -228,6 +233,10 @@ impl Store for SqliteStore {
 
     fn changes_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<AccountChange>> {
         self.read(move |db| account_changes::after(db, sequence, limit))
+    }
+
+    fn settle_installation(&self, new: Installation) -> Outcome<'_, Installation> {
+        self.write(move |db| sqlite::settle_installation(db, new))
     }
 
     fn ping(&self) -> Outcome<'_, ()> {

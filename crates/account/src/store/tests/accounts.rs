@@ -1,6 +1,9 @@
 //! What every store must do with accounts, and with the feed of their changes.
 
-use service::contract::account_feed::{AccountChange, Standing};
+use service::{
+    contract::account_feed::{AccountChange, Standing},
+    installation::Installation,
+};
 
 use super::{Case, access, at, next, pair, refresh, update};
 use crate::{
@@ -142,4 +145,10 @@ pub(super) async fn the_feed_is_read_in_pieces(case: Case) {
     assert_eq!(store.changes_after(0, 2).await.unwrap(), all[..2]);
     assert_eq!(store.changes_after(all[1].sequence, 2).await.unwrap(), all[2..]);
     assert_eq!(store.changes_after(all[2].sequence, 2).await.unwrap(), Vec::<AccountChange>::new());
+}
+
+pub(super) async fn the_installation_is_recorded_once(case: Case) {
+    let [first, second] = [1, 2].map(Installation::from_u128);
+    assert_eq!(case.store().settle_installation(first).await.unwrap(), first);
+    assert_eq!(case.store().settle_installation(second).await.unwrap(), first);
 }

@@ -7,6 +7,7 @@ use crate::store::audit::{self, AuditReport, CurrencySum};
 
 /// Audits the books. Changes nothing.
 pub async fn audit(database: &Database) -> Result<AuditReport, Error> {
+    database.check_owner(super::SCHEMA).await?;
     let mut connection = database.connection().await?;
     connection.query_drop("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
     connection.query_drop("START TRANSACTION READ ONLY").await?;

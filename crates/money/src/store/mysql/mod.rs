@@ -12,19 +12,26 @@ mod statement;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use service::store::mysql::{Database, Error};
+use service::{
+    installation::Installation,
+    store::{
+        mysql::{Database, Error},
+        owner::Schema,
+    },
+};
 
 use self::reads::MySqlReads;
 pub use self::{
     audit::audit,
     lane::{AlreadyDurable, MySqlLane},
 };
-use super::{Reads, StoreError};
+use super::{Reads, StoreError, schema};
 
-const MIGRATIONS: &[&str] = &[
+const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0001_wallets_and_transfers.sql"),
     include_str!("migrations/0002_system_wallets_hold_more.sql"),
-];
+    include_str!("migrations/0003_installation.sql"),
+]);
 
 /// The database, and how many lanes write to it.
 #[derive(Debug, Clone)]
@@ -45,6 +52,13 @@ impl MySqlStore {
         self.database.register_metrics("money", registry);
     }
 
+    pub(super) async fn settle_installation(
+        &self,
+        account: Installation,
+    ) -> Result<Installation, StoreError> {
+        Ok(self.database.settle_installation(account).await?)
+    }
+
     /// The writers.
     pub fn lanes(&self) -> Vec<MySqlLane> {
         (0..self.lanes).map(|_| self.lane()).collect()
@@ -63,12 +77,12 @@ impl MySqlStore {
 
 /// Brings the schema up to date. Several instances may do this at once.
 pub async fn migrate(database: &Database) -> Result<(), Error> {
-    database.migrate(MIGRATIONS).await
+    database.migrate(SCHEMA).await
 }
 
 /// Shows that the schema is up to date, without changing anything.
 pub async fn check_schema(database: &Database) -> Result<(), Error> {
-    database.check_schema(MIGRATIONS).await
+    database.check_schema(SCHEMA).await
 }
 
 impl From<Error> for StoreError {

@@ -60,6 +60,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("SELECT, INSERT, UPDATE", "account_standings"),
     ("SELECT, UPDATE", "feed_positions"),
     ("SELECT, UPDATE", "id_blocks"),
+    ("SELECT, UPDATE", "installation"),
     ("SELECT", "schema_migrations"),
 ];
 

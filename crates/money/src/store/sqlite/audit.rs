@@ -13,7 +13,7 @@ use crate::store::{
 
 /// Audits the database in this file, which must be there. Changes nothing.
 pub fn audit(path: &Path) -> Result<AuditReport, sqlite::Error> {
-    let mut opened = sqlite::open_to_read(path, super::MIGRATIONS)?;
+    let mut opened = sqlite::open_to_read(path, super::SCHEMA)?;
     let tx = opened.db.transaction()?;
     let mut report = AuditReport {
         wallets: count(&tx, audit::WALLETS)?,

@@ -12,7 +12,11 @@ use std::{
 
 use service::{
     fatal::Reporter,
-    store::sqlite::{self, Failure, Migrations, Pool, Snapshot, failure},
+    installation::Installation,
+    store::{
+        owner::Schema,
+        sqlite::{self, Failure, Pool, Snapshot, failure},
+    },
 };
 
 use self::reads::SqliteReads;
@@ -20,12 +24,13 @@ pub use self::{
     audit::audit,
     lane::{SqliteFlusher, SqliteLane},
 };
-use super::{Reads, Reason, StoreError};
+use super::{Reads, Reason, StoreError, schema};
 
-const MIGRATIONS: Migrations = &[
+const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0001_wallets_and_transfers.sql"),
     include_str!("migrations/0002_system_wallets_hold_more.sql"),
-];
+    include_str!("migrations/0003_installation.sql"),
+]);
 
 /// Readers at once. Reads are short and SQLite's readers do not wait for its writer.
 const READERS: usize = 2;
@@ -39,8 +44,16 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the file, creates it if it is not there, and migrates it.
     pub fn open(path: &Path) -> Result<Self, sqlite::Error> {
-        sqlite::open(path, MIGRATIONS)?;
+        sqlite::open(path, SCHEMA)?;
         Ok(Self { path: path.to_owned() })
+    }
+
+    pub(super) async fn settle_installation(
+        &self,
+        account: Installation,
+    ) -> Result<Installation, StoreError> {
+        let writer = Pool::new(vec![sqlite::connect(&self.path)?], Reporter::default());
+        Ok(writer.transact(move |tx| sqlite::settle_installation(tx, account)).await?)
     }
 
     /// The one writer. SQLite has one write lock, so a second lane would only wait for the first.
@@ -61,7 +74,7 @@ impl SqliteStore {
 
 /// The database in this file, which must be there, at this moment.
 pub fn snapshot(path: &Path) -> Result<Snapshot, sqlite::Error> {
-    Snapshot::take(path, MIGRATIONS)
+    Snapshot::take(path, SCHEMA)
 }
 
 /// How far the account feed has been followed in a snapshot.

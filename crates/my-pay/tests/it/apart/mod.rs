@@ -3,6 +3,7 @@
 
 mod metrics;
 mod operation;
+mod owner;
 mod traces;
 
 use std::{collections::BTreeSet, net::SocketAddr, process::Command, time::Duration};

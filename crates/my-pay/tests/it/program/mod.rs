@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod log;
 mod metrics;
+mod owner;
 mod requirements;
 mod start;
 mod traces;

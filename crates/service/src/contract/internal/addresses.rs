@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
-    HeaderMap, Method, Request, StatusCode,
+    HeaderMap, Method, Request, Response, StatusCode,
     header::{CONTENT_TYPE, HeaderValue},
     http::uri::Authority,
 };
@@ -122,13 +122,13 @@ impl Addresses {
     }
 
     /// The first answer with status 200. Asking twice must not matter.
-    pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Bytes, Cause> {
+    pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Response<Bytes>, Cause> {
         let limit = question.limit;
         let asked = tokio::time::timeout(limit, self.ask_all(question)).await;
         asked.unwrap_or_else(|_| Err(format!("there was no answer in {limit:?}").into()))
     }
 
-    async fn ask_all(&self, question: &Question<'_>) -> Result<Bytes, Cause> {
+    async fn ask_all(&self, question: &Question<'_>) -> Result<Response<Bytes>, Cause> {
         let first = self.good.load(Ordering::Relaxed);
         let places = (first..first + self.all.len().max(TRIES_MIN)).map(|n| n % self.all.len());
         let mut asking = FuturesUnordered::new();
@@ -160,7 +160,7 @@ impl Addresses {
         Err(last)
     }
 
-    fn answered(&self, index: usize, answer: Bytes) -> Bytes {
+    fn answered(&self, index: usize, answer: Response<Bytes>) -> Response<Bytes> {
         if self.good.load(Ordering::Relaxed) != index {
             self.good.store(index, Ordering::Relaxed);
         }
@@ -173,7 +173,11 @@ impl Addresses {
         error
     }
 
-    async fn ask_one(&self, address: &str, question: &Question<'_>) -> Result<Bytes, Cause> {
+    async fn ask_one(
+        &self,
+        address: &str,
+        question: &Question<'_>,
+    ) -> Result<Response<Bytes>, Cause> {
         let uri = format!("http://{address}{}", question.path_and_query);
         let request_id = RequestId::accept_or_make(&HeaderMap::new(), self.clock.now());
         let mut request = Request::builder().method(question.method.clone()).uri(uri);
@@ -193,12 +197,12 @@ impl Addresses {
         let request = Request::from_parts(parts, Full::new(question.body.clone()));
         let answer = async {
             let response = self.client.request(request).await?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?;
-            if status == StatusCode::OK {
-                return Ok(body.to_bytes());
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await?;
+            if head.status == StatusCode::OK {
+                return Ok(Response::from_parts(head, body.to_bytes()));
             }
-            Err(Cause::from(format!("{address} answered {status}")))
+            Err(Cause::from(format!("{address} answered {}", head.status)))
         };
         let answer = answer.await;
         if answer.is_err() {

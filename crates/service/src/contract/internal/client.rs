@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::Method;
+use hyper::{HeaderMap, Method};
 use tokio::sync::{broadcast, watch};
 
 use super::{
-    ACCOUNT_CHANGES, INTROSPECT,
+    ACCOUNT_CHANGES, INTROSPECT, X_MY_PAY_INSTALLATION,
     addresses::{Addresses, Cause, InvalidAddress, Question as Ask},
     wire::{Answer, CHANGES_MAX, Changes, Question},
 };
@@ -15,11 +15,12 @@ use crate::{
     BoxFuture,
     clock::Clock,
     contract::{
-        account_feed::{AccountChange, AccountFeed, FeedUnavailable},
+        account_feed::{AccountFeed, FeedAnswer, FeedUnavailable},
         identity::{Identity, Party, Signer},
         introspection::{Introspection, IntrospectionUnavailable, TokenDigest},
         revocations::{Revocations, Subscriber},
     },
+    installation::Installation,
 };
 
 /// How long one address may take to say whose a token is, before the next is asked as well. Two or
@@ -73,7 +74,7 @@ impl AccountClient {
             limit: INTROSPECT_LIMIT,
         };
         let answer = self.addresses.ask(&ask).await?;
-        let answer: Answer<'_> = serde_json::from_slice(&answer)?;
+        let answer: Answer<'_> = serde_json::from_slice(answer.body())?;
         answer.identity().ok_or_else(|| {
             "the answer contradicts itself, or says what this version does not know".into()
         })
@@ -84,7 +85,7 @@ impl AccountClient {
         after: i64,
         limit: u32,
         wait: Duration,
-    ) -> Result<Vec<AccountChange>, Cause> {
+    ) -> Result<FeedAnswer, Cause> {
         let wait = wait.min(WAIT_MAX);
         let (limit, wait_ms) = (limit.clamp(1, CHANGES_MAX), wait.as_millis());
         let path = format!("{ACCOUNT_CHANGES}?after={after}&limit={limit}&waitMs={wait_ms}");
@@ -95,8 +96,9 @@ impl AccountClient {
             patience: wait + FEED_PATIENCE,
             limit: FEED_LIMIT,
         };
-        let answer = self.addresses.ask(&ask).await?;
-        let answer: Changes<'_> = serde_json::from_slice(&answer)?;
+        let response = self.addresses.ask(&ask).await?;
+        let installation = installation(response.headers())?;
+        let answer: Changes<'_> = serde_json::from_slice(response.body())?;
         let changes =
             answer.understood().ok_or("the changes say what this version does not know")?;
         let sequences = || changes.iter().map(|change| change.sequence);
@@ -104,8 +106,14 @@ impl AccountClient {
         if changes.len() > limit as usize || !ascends.into_iter().all(|(a, b)| a < b) {
             return Err("the changes are not in order".into());
         }
-        Ok(changes)
+        Ok(FeedAnswer { installation, changes })
     }
+}
+
+/// The installation that an answer names; none is named by earlier versions.
+fn installation(headers: &HeaderMap) -> Result<Option<Installation>, Cause> {
+    let Some(value) = headers.get(X_MY_PAY_INSTALLATION) else { return Ok(None) };
+    Ok(Some(value.to_str()?.parse()?))
 }
 
 impl Introspection for AccountClient {
@@ -134,7 +142,7 @@ impl AccountFeed for AccountClient {
         sequence: i64,
         limit: u32,
         wait: Duration,
-    ) -> BoxFuture<'_, Result<Vec<AccountChange>, FeedUnavailable>> {
+    ) -> BoxFuture<'_, Result<FeedAnswer, FeedUnavailable>> {
         Box::pin(
             async move { self.ask_changes(sequence, limit, wait).await.map_err(FeedUnavailable) },
         )

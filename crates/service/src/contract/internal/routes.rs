@@ -10,15 +10,15 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
-use hyper::StatusCode;
+use hyper::{StatusCode, header::HeaderValue};
 
 use super::{
-    ACCOUNT_CHANGES, INTROSPECT,
+    ACCOUNT_CHANGES, INTROSPECT, X_MY_PAY_INSTALLATION,
     wire::{Answer, CHANGES_MAX, Changes, Question},
 };
 use crate::{
     contract::{
-        account_feed::AccountFeed,
+        account_feed::{AccountFeed, FeedAnswer},
         identity::{Verifier, guard_services},
         introspection::Introspection,
     },
@@ -71,7 +71,15 @@ async fn list_account_changes(
     Query(AfterQuery { sequence, limit, wait }): Query<AfterQuery>,
 ) -> Response {
     match contracts.feed.changes_after(sequence, limit, wait).await {
-        Ok(changes) => json(StatusCode::OK, &Changes::new(changes)),
+        Ok(FeedAnswer { installation, changes }) => {
+            let mut response = json(StatusCode::OK, &Changes::new(changes));
+            if let Some(installation) = installation {
+                let value = HeaderValue::try_from(installation.to_string());
+                let value = value.expect("hexadecimal digits are a header value");
+                response.headers_mut().insert(X_MY_PAY_INSTALLATION, value);
+            }
+            response
+        }
         Err(error) => Problem::unavailable(&error).into_response(),
     }
 }

@@ -25,11 +25,12 @@ use crate::{
     BoxFuture,
     clock::{Clock, Timestamp},
     contract::{
-        account_feed::{AccountChange, AccountFeed, FeedUnavailable, Standing},
+        account_feed::{AccountChange, AccountFeed, FeedAnswer, FeedUnavailable, Standing},
         identity::{Identity, Keys, Party, Signer, Subject, Verifier, X_MY_PAY_IDENTITY},
         introspection::{Introspection, IntrospectionUnavailable, TokenDigest},
         revocations::Revocations,
     },
+    installation::Installation,
 };
 
 /// Tokens and changes, which a test may set.
@@ -37,6 +38,8 @@ struct Accounts {
     valid: Mutex<HashMap<TokenDigest, Identity>>,
     changes: watch::Sender<Vec<AccountChange>>,
     asked: AtomicUsize,
+    /// What its feed tells besides.
+    installation: Option<Installation>,
     /// Each answer about a token takes one.
     permits: Semaphore,
 }
@@ -65,13 +68,17 @@ impl AccountFeed for Accounts {
         sequence: i64,
         limit: u32,
         wait: Duration,
-    ) -> BoxFuture<'_, Result<Vec<AccountChange>, FeedUnavailable>> {
+    ) -> BoxFuture<'_, Result<FeedAnswer, FeedUnavailable>> {
         Box::pin(async move {
+            let installation = self.installation;
             let mut changes = self.changes.subscribe();
             let some = changes.wait_for(|all| all.iter().any(|change| change.sequence > sequence));
-            let Ok(Ok(all)) = tokio::time::timeout(wait, some).await else { return Ok(Vec::new()) };
+            let Ok(Ok(all)) = tokio::time::timeout(wait, some).await else {
+                return Ok(FeedAnswer { installation, changes: Vec::new() });
+            };
             let new = all.iter().filter(|change| change.sequence > sequence);
-            Ok(new.copied().take(limit as usize).collect())
+            let changes = new.copied().take(limit as usize).collect();
+            Ok(FeedAnswer { installation, changes })
         })
     }
 }
@@ -142,11 +149,14 @@ fn keys(secret: u8) -> Keys {
     format!("a:{secret}").parse().unwrap()
 }
 
+const INSTALLATION: Installation = Installation::from_u128(7);
+
 fn accounts() -> Arc<Accounts> {
     Arc::new(Accounts {
         valid: Mutex::default(),
         changes: watch::channel(Vec::new()).0,
         asked: AtomicUsize::new(0),
+        installation: Some(INSTALLATION),
         permits: Semaphore::new(1_000),
     })
 }
@@ -201,10 +211,30 @@ async fn the_feed_arrives_as_it_was_answered() {
         .collect();
     accounts.changes.send_replace(all.clone());
     let wait = Duration::from_secs(20);
-    assert_eq!(client.changes_after(0, 10, wait).await.unwrap(), all);
-    assert_eq!(client.changes_after(0, 2, wait).await.unwrap(), all[..2]);
-    assert_eq!(client.changes_after(2, u32::MAX, wait).await.unwrap(), all[2..]);
-    assert_eq!(client.changes_after(3, 10, Duration::ZERO).await.unwrap(), []);
+    assert_eq!(client.changes_after(0, 10, wait).await.unwrap().changes, all);
+    assert_eq!(client.changes_after(0, 2, wait).await.unwrap().changes, all[..2]);
+    assert_eq!(client.changes_after(2, u32::MAX, wait).await.unwrap().changes, all[2..]);
+    assert_eq!(client.changes_after(3, 10, Duration::ZERO).await.unwrap().changes, []);
+}
+
+/// Versions are mixed while services are restarted one after the other.
+#[tokio::test]
+async fn the_installation_is_told_beside_an_answer_that_earlier_readers_accept() {
+    let accounts = accounts();
+    let instance = Instance::start(router(&accounts)).await;
+    let answer = client(&[instance.address]).changes_after(0, 10, Duration::ZERO).await.unwrap();
+    assert_eq!(answer, FeedAnswer { installation: Some(INSTALLATION), changes: Vec::new() });
+
+    // What an earlier account service answers.
+    let earlier = Router::new().fallback(|| async { r#"{"changes":[]}"# });
+    let earlier = Instance::start(earlier).await;
+    let answer = client(&[earlier.address]).changes_after(0, 10, Duration::ZERO).await.unwrap();
+    assert_eq!(answer, FeedAnswer::default());
+
+    let damaged = Router::new()
+        .fallback(|| async { ([("x-my-pay-installation", "7")], r#"{"changes":[]}"#) });
+    let damaged = Instance::start(damaged).await;
+    assert!(client(&[damaged.address]).changes_after(0, 10, Duration::ZERO).await.is_err());
 }
 
 #[tokio::test]
@@ -221,7 +251,7 @@ async fn a_reader_of_the_feed_hears_of_a_change_at_once() {
         accounts.changes.send_replace(vec![change(1)]);
     };
     let (read, ()) = tokio::join!(reading, changing);
-    assert_eq!(read.unwrap(), [change(1)]);
+    assert_eq!(read.unwrap().changes, [change(1)]);
 }
 
 /// However long a reader is willing to wait: one address must not keep it from asking another.
@@ -230,7 +260,7 @@ async fn a_long_poll_over_http_is_not_long() {
     let instance = Instance::start(router(&accounts())).await;
     let client = client(&[instance.address]);
     let began = Instant::now();
-    let read = client.changes_after(0, 10, Duration::from_mins(1)).await.unwrap();
+    let read = client.changes_after(0, 10, Duration::from_mins(1)).await.unwrap().changes;
     assert_eq!(read, []);
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
@@ -286,7 +316,7 @@ async fn a_suspension_arrives_in_time_although_an_instance_falls_silent() {
     let began = Instant::now();
     let reading = client.changes_after(0, 10, Duration::from_secs(20));
     accounts.changes.send_replace(vec![change(1)]);
-    assert_eq!(reading.await.unwrap(), [change(1)]);
+    assert_eq!(reading.await.unwrap().changes, [change(1)]);
     assert!(began.elapsed() < Duration::from_millis(1700), "{:?}", began.elapsed());
 }
 
@@ -301,7 +331,7 @@ async fn a_restart_of_the_account_service_is_survived() {
         assert!(client.introspect(TokenDigest::of("a")).await.is_err());
         accounts.changes.send_modify(|changes| changes.push(change(sequence)));
         instance = Instance::start_at(router(&accounts), address).await;
-        let read = client.changes_after(sequence - 1, 10, Duration::ZERO).await.unwrap();
+        let read = client.changes_after(sequence - 1, 10, Duration::ZERO).await.unwrap().changes;
         assert_eq!(read, [change(sequence)]);
     }
 }

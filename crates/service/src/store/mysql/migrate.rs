@@ -6,9 +6,11 @@ use std::{cmp::Ordering, time::Duration};
 use mysql_async::{Conn, ServerError, prelude::Queryable as _};
 
 use super::{
-    Error, Migrations,
+    Error,
+    installation::check_owner,
     wait::{Report, reported},
 };
+use crate::store::owner::Schema;
 
 /// How long migrating may take. On large tables a statement takes its time.
 pub(super) const TIMEOUT: Duration = Duration::from_hours(1);
@@ -41,9 +43,12 @@ const OTHER_INSTANCE: &str = "another instance that is migrating the schema";
 
 pub(super) async fn migrate(
     conn: &mut Conn,
-    migrations: Migrations,
+    place: &str,
+    schema: &Schema,
     report: Report,
 ) -> Result<(), Error> {
+    let migrations = schema.migrations;
+    reported(report, VERSIONS, check_owner(conn, place, schema)).await?;
     // A schema that is up to date is left alone, so that this needs no rights to define anything.
     if reported(report, VERSIONS, version(conn)).await? == migrations.len() {
         return Ok(());
@@ -53,6 +58,8 @@ pub(super) async fn migrate(
     if reported(report, OTHER_INSTANCE, lock).await?.flatten() != Some(1) {
         return Err(Error::MigrationLocked);
     }
+    // Another service may have made its tables here while this one was waiting.
+    check_owner(conn, place, schema).await?;
     // Whatever the server's default is: money needs transactions.
     conn.query_drop("SET SESSION default_storage_engine = InnoDB").await?;
     let found = reported(report, VERSIONS, async {
@@ -71,11 +78,13 @@ pub(super) async fn migrate(
 
 pub(super) async fn check(
     conn: &mut Conn,
-    migrations: Migrations,
+    place: &str,
+    schema: &Schema,
     report: Report,
 ) -> Result<(), Error> {
+    reported(report, VERSIONS, check_owner(conn, place, schema)).await?;
     let found = reported(report, VERSIONS, version(conn)).await?;
-    let known = migrations.len();
+    let known = schema.migrations.len();
     match found.cmp(&known) {
         Ordering::Less => Err(Error::TooOld { found, known }),
         Ordering::Equal => check_engine(conn).await,

@@ -4,6 +4,7 @@
 mod check;
 mod connection;
 mod failure;
+mod installation;
 mod metrics;
 mod migrate;
 mod pool;
@@ -27,10 +28,8 @@ use self::{
     pool::{CONNECT_TIMEOUT, Pool},
     wait::reported,
 };
-
-/// The newest schema is the number of migrations. Each runs once, in order, and is never edited. It
-/// is a file of statements, each of which ends with a semicolon at the end of a line.
-pub type Migrations = &'static [&'static str];
+use super::owner::{Schema, WrongOwner};
+use crate::installation::{Installation, InvalidInstallation};
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +61,17 @@ pub enum Error {
         /// Its storage engine.
         engine: String,
     },
+    /// It is the database of another service or program. Nothing in it was changed.
+    #[error("{place} {owner}")]
+    WrongOwner {
+        /// The schema and its server.
+        place: String,
+        /// Whose it is.
+        owner: WrongOwner,
+    },
+    /// The record of the installation is damaged.
+    #[error("the table `installation` does not hold the id of an installation")]
+    Installation(#[from] InvalidInstallation),
     /// Another instance is migrating, and did not end in time.
     #[error("another instance is migrating the schema and does not end")]
     MigrationLocked,
@@ -139,12 +149,13 @@ impl Database {
 
     /// Brings the schema up to date. Several instances may do this at once: one does the work, and
     /// the others wait for it. What it waits for is reported after a second. Dropping the future
-    /// closes the connection, and the server frees what it had locked.
-    pub async fn migrate(&self, migrations: Migrations) -> Result<(), Error> {
-        let report = self.0.report;
+    /// closes the connection, and the server frees what it had locked. Each migration is a file of
+    /// statements, each of which ends with a semicolon at the end of a line.
+    pub async fn migrate(&self, schema: &Schema) -> Result<(), Error> {
+        let (report, place) = (self.0.report, self.place());
         let connect = self.dedicated(migrate::TIMEOUT);
         let mut conn = reported(report, &self.connecting(), connect).await?;
-        let migrating = migrate::migrate(&mut conn, migrations, report);
+        let migrating = migrate::migrate(&mut conn, &place, schema, report);
         let migrated = timeout(migrate::TIMEOUT, migrating).await;
         // Whatever was begun ends with the connection, and what was locked is free after this.
         conn.end().await;
@@ -152,14 +163,42 @@ impl Database {
     }
 
     /// Shows that the schema has the version that this program needs, without changing anything.
-    pub async fn check_schema(&self, migrations: Migrations) -> Result<(), Error> {
-        let report = self.0.report;
+    pub async fn check_schema(&self, schema: &Schema) -> Result<(), Error> {
+        let (report, place) = (self.0.report, self.place());
         let mut connection = reported(report, &self.connecting(), self.connection()).await?;
-        let checking = migrate::check(&mut connection, migrations, report);
+        let checking = migrate::check(&mut connection, &place, schema, report);
         let checked = timeout(CONNECT_TIMEOUT, checking).await;
         let checked = checked.map_err(|_| Error::TimedOut)?;
         connection.release();
         checked
+    }
+
+    /// Shows that the database is this service's, whatever its version, without changing anything.
+    pub async fn check_owner(&self, schema: &Schema) -> Result<(), Error> {
+        let mut connection = self.connection().await?;
+        let place = self.place();
+        let checking = installation::check_owner(&mut connection, &place, schema);
+        let checked = timeout(CONNECT_TIMEOUT, checking).await;
+        let checked = checked.map_err(|_| Error::TimedOut)?;
+        connection.release();
+        checked
+    }
+
+    /// The installation that this database belongs to: the recorded one, or else `new`, which is
+    /// recorded.
+    pub async fn settle_installation(&self, new: Installation) -> Result<Installation, Error> {
+        let mut connection = self.connection().await?;
+        let settling = installation::settle(&mut connection, new);
+        let settled = timeout(CONNECT_TIMEOUT, settling).await.map_err(|_| Error::TimedOut)?;
+        connection.release();
+        settled
+    }
+
+    /// The schema and its server, for people.
+    fn place(&self) -> String {
+        let opts = &self.0.opts;
+        let schema = opts.db_name().unwrap_or_default();
+        format!("the schema {schema} on {}:{}", opts.ip_or_hostname(), opts.tcp_port())
     }
 
     fn connecting(&self) -> String {

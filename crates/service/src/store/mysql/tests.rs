@@ -10,11 +10,17 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable as _;
 use testing::MariaDb;
 
-use super::{Database, Error, Failure, Migrations, failure};
+use super::{Database, Error, Failure, failure};
+use crate::store::owner::{Migrations, Schema};
 
-const FIRST: Migrations = &["CREATE TABLE IF NOT EXISTS a (x BIGINT NOT NULL PRIMARY KEY);
-    INSERT INTO a (x) VALUES (1);"];
-const SECOND: Migrations = &[FIRST[0], "CREATE TABLE b (x BIGINT NOT NULL, CHECK (x > 1));"];
+const CREATE_A: &str = "CREATE TABLE IF NOT EXISTS a (x BIGINT NOT NULL PRIMARY KEY);
+    INSERT INTO a (x) VALUES (1);";
+const FIRST: &Schema = &schema(&[CREATE_A]);
+const SECOND: &Schema = &schema(&[CREATE_A, "CREATE TABLE b (x BIGINT NOT NULL, CHECK (x > 1));"]);
+
+const fn schema(migrations: Migrations) -> Schema {
+    Schema { service: "test", first_tables: &["a", "b", "c"], migrations }
+}
 
 fn database(server: &MariaDb, schema: &str) -> Database {
     server.create_database(schema);

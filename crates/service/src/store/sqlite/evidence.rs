@@ -11,7 +11,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use tempfile::TempDir;
 
-use super::{BUSY_TIMEOUT, Error, Migrations, foreign_log, log_of, schema_version, unreadable};
+use super::{
+    BUSY_TIMEOUT, Error, foreign_log, installation::check_owner, log_of, schema_version, unreadable,
+};
+use crate::store::owner::Schema;
 
 /// A database that is open for reading.
 #[derive(Debug)]
@@ -28,14 +31,15 @@ pub struct Opened {
 
 /// Opens a database that must be there, for reading beside the service that owns it. Changes
 /// nothing.
-pub fn open_to_read(path: &Path, migrations: Migrations) -> Result<Opened, Error> {
+pub fn open_to_read(path: &Path, schema: &Schema) -> Result<Opened, Error> {
     // SQLite says the same of a file that is missing and of one that may not be read.
     fs::File::open(path).map_err(|cause| unreadable(path, cause))?;
     let opened = if is_protected(path)? { open_protected(path)? } else { open_shared(path)? };
     opened.db.pragma_update(None, "query_only", true)?;
-    let found = schema_version(&opened.db)?;
-    if found > migrations.len() {
-        return Err(Error::TooNew { path: path.to_owned(), found, known: migrations.len() });
+    check_owner(&opened.db, path, schema)?;
+    let (found, known) = (schema_version(&opened.db)?, schema.migrations.len());
+    if found > known {
+        return Err(Error::TooNew { path: path.to_owned(), found, known });
     }
     Ok(opened)
 }

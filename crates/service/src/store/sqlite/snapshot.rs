@@ -13,7 +13,8 @@ use rusqlite::{
     backup::{Backup, StepResult},
 };
 
-use super::{BUSY_TIMEOUT, Error, Migrations, Opened, open_to_read};
+use super::{BUSY_TIMEOUT, Error, Opened, open_to_read};
+use crate::store::owner::Schema;
 
 /// Pages copied at a time: 2 MiB. In between the caller may stop.
 const STEP_PAGES: i32 = 1024;
@@ -35,8 +36,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The database in this file, which must be there, at this moment.
-    pub fn take(path: &Path, migrations: Migrations) -> Result<Self, Error> {
-        let opened = open_to_read(path, migrations)?;
+    pub fn take(path: &Path, schema: &Schema) -> Result<Self, Error> {
+        let opened = open_to_read(path, schema)?;
         opened.db.execute_batch("BEGIN")?;
         // The first read takes the snapshot; BEGIN alone does not.
         let number = |pragma| opened.db.query_row(pragma, [], |row| row.get::<_, i64>(0));
@@ -145,7 +146,8 @@ mod tests {
     use super::*;
     use crate::store::sqlite::open;
 
-    const MIGRATIONS: Migrations = &["CREATE TABLE a (x)"];
+    const SCHEMA: &Schema =
+        &Schema { service: "test", first_tables: &["a"], migrations: &["CREATE TABLE a (x)"] };
 
     fn count(db: &Connection) -> i64 {
         db.query_row("SELECT COUNT(*) FROM a", [], |row| row.get(0)).unwrap()
@@ -155,12 +157,12 @@ mod tests {
     fn a_copy_is_of_one_moment_however_much_is_written_meanwhile() {
         let folder = tempfile::tempdir().unwrap();
         let [path, to] = ["a.db", "copy.db"].map(|name| folder.path().join(name));
-        let writer = open(&path, MIGRATIONS).unwrap();
+        let writer = open(&path, SCHEMA).unwrap();
         let mut insert = writer.prepare("INSERT INTO a VALUES (randomblob(1500))").unwrap();
         for _ in 0..5_000 {
             insert.execute([]).unwrap();
         }
-        let snapshot = Snapshot::take(&path, MIGRATIONS).unwrap();
+        let snapshot = Snapshot::take(&path, SCHEMA).unwrap();
         insert.execute([]).unwrap();
         // Another connection commits between any two steps.
         let mut steps = 0;
@@ -173,7 +175,7 @@ mod tests {
         assert!(steps > 4, "it was copied in one step, which shows nothing");
         assert_eq!(count(snapshot.connection()), 5_000);
         snapshot.release().unwrap();
-        let copied = open_to_read(&to, MIGRATIONS).unwrap();
+        let copied = open_to_read(&to, SCHEMA).unwrap();
         assert_eq!(count(&copied.db), 5_000);
         let whole: String =
             copied.db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -186,8 +188,8 @@ mod tests {
     fn a_copy_that_is_stopped_ends_in_the_caller_s_error() {
         let folder = tempfile::tempdir().unwrap();
         let [path, to] = ["a.db", "copy.db"].map(|name| folder.path().join(name));
-        drop(open(&path, MIGRATIONS).unwrap());
-        let snapshot = Snapshot::take(&path, MIGRATIONS).unwrap();
+        drop(open(&path, SCHEMA).unwrap());
+        let snapshot = Snapshot::take(&path, SCHEMA).unwrap();
         let stopped = snapshot.copy(&to, || Err::<(), Error>(Error::Panicked));
         assert!(matches!(stopped, Err(Error::Panicked)), "{stopped:?}");
     }
@@ -196,8 +198,8 @@ mod tests {
     fn what_a_snapshot_held_back_is_copied_into_the_database_when_it_ends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
-        let writer = open(&path, MIGRATIONS).unwrap();
-        let snapshot = Snapshot::take(&path, MIGRATIONS).unwrap();
+        let writer = open(&path, SCHEMA).unwrap();
+        let snapshot = Snapshot::take(&path, SCHEMA).unwrap();
         let size = || fs::metadata(&path).unwrap().len();
         let before = size();
         let writing = thread::spawn(move || {

@@ -41,10 +41,10 @@ async fn reached(server: &MariaDb, progress: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_in_the_middle_repeats_nothing() {
-    const SLOW: Migrations = &["CREATE TABLE a (x BIGINT NOT NULL PRIMARY KEY);
+    const SLOW: &Schema = &schema(&["CREATE TABLE a (x BIGINT NOT NULL PRIMARY KEY);
         INSERT INTO a (x) VALUES (1);
         CREATE TABLE b (x BIGINT NOT NULL);
-        INSERT INTO b (x) SELECT SLEEP(0.5) FROM a;"];
+        INSERT INTO b (x) SELECT SLEEP(0.5) FROM a;"]);
     let mut server = MariaDb::start();
     let migrating = database(&server, "m");
     let first = tokio::spawn(async move { migrating.migrate(SLOW).await });
@@ -62,18 +62,19 @@ async fn a_crash_in_the_middle_repeats_nothing() {
 
 #[tokio::test]
 async fn a_definition_that_was_made_but_not_recorded_is_taken_as_made() {
-    const MIGRATIONS: Migrations = &["CREATE TABLE a (x BIGINT NOT NULL);
+    const MIGRATIONS: &Schema = &schema(&["CREATE TABLE a (x BIGINT NOT NULL);
         ALTER TABLE a ADD COLUMN y BIGINT NOT NULL;
         ALTER TABLE a ADD CONSTRAINT y_small CHECK (y < 9);
         CREATE INDEX a_by_y ON a (y);
         ALTER TABLE a DROP COLUMN x;
-        DROP TABLE a;"];
+        DROP TABLE a;"]);
     let server = MariaDb::start();
     let database = database(&server, "m");
     for crashed_after in 1..=6 {
         server.execute("DROP DATABASE m");
         server.create_database("m");
-        let statements: Vec<&str> = MIGRATIONS[0].split(';').take(crashed_after).collect();
+        let statements: Vec<&str> =
+            MIGRATIONS.migrations[0].split(';').take(crashed_after).collect();
         server.execute(&format!("USE m; {}", statements.join(";")));
         server.execute(&format!("USE m; {}", super::super::migrate::CREATE));
         let (begun, done) = (crashed_after, crashed_after - 1);
@@ -85,13 +86,18 @@ async fn a_definition_that_was_made_but_not_recorded_is_taken_as_made() {
 
 #[tokio::test]
 async fn somebody_elses_table_is_not_taken_for_ours() {
-    const MIGRATIONS: Migrations = &["CREATE TABLE c (x BIGINT NOT NULL);
+    const MIGRATIONS: &Schema = &schema(&["CREATE TABLE c (x BIGINT NOT NULL);
         CREATE TABLE a (x BIGINT NOT NULL);
         INSERT INTO a (x) VALUES (1);
-        INSERT INTO a (x) VALUES (2), (NULL);"];
+        INSERT INTO a (x) VALUES (2), (NULL);"]);
     let server = MariaDb::start();
     let database = database(&server, "m");
     server.execute("CREATE TABLE m.a (other BIGINT NOT NULL)");
+    let refusal = database.migrate(MIGRATIONS).await.unwrap_err();
+    assert!(matches!(refusal, Error::WrongOwner { .. }), "{refusal}");
+    assert_eq!(server.execute("SHOW TABLES IN m"), "a\n", "nothing was made");
+    // The same table beside a migration that was begun before.
+    server.execute(&format!("USE m; {}", super::super::migrate::CREATE));
     for _ in 0..2 {
         let refusal = database.migrate(MIGRATIONS).await.unwrap_err();
         assert!(matches!(refusal, Error::Database(_)), "{refusal}");
@@ -157,7 +163,7 @@ async fn break_off(server: &MariaDb, schema: &str, locked: &str, reported: &str)
     Database::new(&server.url(schema), 1).unwrap().migrate(THIRD).await.unwrap();
 }
 
-const THIRD: Migrations = &[FIRST[0], "ALTER TABLE a ADD COLUMN y BIGINT NOT NULL;"];
+const THIRD: &Schema = &schema(&[CREATE_A, "ALTER TABLE a ADD COLUMN y BIGINT NOT NULL;"]);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_says_what_it_waits_for_and_leaves_nothing_locked_when_it_is_dropped() {

@@ -6,9 +6,16 @@ use rusqlite::{Connection, config::DbConfig};
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::sqlite::{self, Migrations, Snapshot};
+use crate::store::{
+    owner::Schema,
+    sqlite::{self, Snapshot},
+};
 
-const MIGRATIONS: Migrations = &["CREATE TABLE a (x); CREATE TABLE b (x); CREATE TABLE c (x)"];
+const SCHEMA: &Schema = &Schema {
+    service: "test",
+    first_tables: &["a", "b", "c"],
+    migrations: &["CREATE TABLE a (x); CREATE TABLE b (x); CREATE TABLE c (x)"],
+};
 
 /// A database whose process was killed, with rows of this many in its log.
 struct Killed {
@@ -19,7 +26,7 @@ struct Killed {
 impl Killed {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let db = sqlite::open(&folder.path().join("a.db"), MIGRATIONS).unwrap();
+        let db = sqlite::open(&folder.path().join("a.db"), SCHEMA).unwrap();
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
         db.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
         Self { folder, db }
@@ -50,7 +57,7 @@ impl Killed {
         let path = new.path().join("a.db");
         fs::copy(database, &path).unwrap();
         fs::copy(self.path("a.db-wal"), new.path().join("a.db-wal")).unwrap();
-        match sqlite::open(&path, MIGRATIONS) {
+        match sqlite::open(&path, SCHEMA) {
             Ok(db) => Ok(db.query_row("SELECT COUNT(*) FROM a", [], |row| row.get(0)).unwrap()),
             Err(error @ Error::ForeignLog { .. }) => Err(error.to_string()),
             Err(error) => panic!("{error}"),
@@ -92,7 +99,7 @@ fn a_killed_process_s_own_files_are_taken_whatever_was_checkpointed() {
 fn a_reader_that_holds_a_checkpoint_up_leaves_a_log_that_is_taken() {
     let killed = Killed::start();
     killed.insert(300);
-    let snapshot = Snapshot::take(&killed.path("a.db"), MIGRATIONS).unwrap();
+    let snapshot = Snapshot::take(&killed.path("a.db"), SCHEMA).unwrap();
     killed.insert(300);
     killed.checkpoint("PASSIVE");
     assert_eq!(killed.start_with(&killed.path("a.db")), Ok(600));
@@ -105,7 +112,7 @@ fn a_backup_in_the_place_of_a_killed_process_s_file_is_noticed() {
     killed.insert(5);
     let [ours, sqlites, vacuumed, old] =
         ["ours", "sqlites", "vacuumed", "old"].map(|name| killed.path(name));
-    let snapshot = Snapshot::take(&killed.path("a.db"), MIGRATIONS).unwrap();
+    let snapshot = Snapshot::take(&killed.path("a.db"), SCHEMA).unwrap();
     snapshot.copy::<Error>(&ours, || Ok(())).unwrap();
     drop(snapshot);
     killed.db.backup("main", &sqlites, rusqlite::backup::NO_PROGRESS).unwrap();
@@ -133,7 +140,7 @@ fn a_log_without_a_commit_is_of_no_database() {
     let killed = Killed::start();
     killed.insert(5);
     let copy = killed.path("copy");
-    let snapshot = Snapshot::take(&killed.path("a.db"), MIGRATIONS).unwrap();
+    let snapshot = Snapshot::take(&killed.path("a.db"), SCHEMA).unwrap();
     snapshot.copy::<Error>(&copy, || Ok(())).unwrap();
     drop(snapshot);
     for content in [&b""[..], &[0; 5000], b"no log at all"] {
