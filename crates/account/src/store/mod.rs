@@ -19,7 +19,10 @@ use service::{
         introspection::TokenDigest,
     },
     installation::Installation,
-    store::owner::{ACCOUNT_TABLES, Migrations, Schema},
+    store::{
+        counter::Counter,
+        owner::{ACCOUNT_TABLES, Migrations, Schema},
+    },
 };
 
 use crate::{email::Email, ids::IdName, token::Salt};
@@ -28,6 +31,13 @@ use crate::{email::Email, ids::IdName, token::Salt};
 const fn schema(migrations: Migrations) -> Schema {
     Schema { service: "account", first_tables: ACCOUNT_TABLES, migrations }
 }
+
+/// The counters of ids, on every database.
+const COUNTERS: &[Counter] = &[
+    Counter { name: "accounts", table: "accounts", column: "id" },
+    Counter { name: "auth_tokens", table: "auth_tokens", column: "id" },
+    Counter { name: "account_changes", table: "account_changes", column: "sequence" },
+];
 
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]

@@ -18,12 +18,21 @@ use prometheus_client::registry::Registry;
 use service::{
     BoxFuture,
     installation::Installation,
-    store::owner::{MONEY_TABLES, Migrations, Schema},
+    store::{
+        counter::Counter,
+        owner::{MONEY_TABLES, Migrations, Schema},
+    },
 };
 
 pub(crate) use self::durable::DurableReads;
 pub use self::totals::Totals;
 use self::{mysql::MySqlStore, sqlite::SqliteStore};
+
+/// The counters of ids, on every database.
+const COUNTERS: &[Counter] = &[
+    Counter { name: "wallet", table: "wallets", column: "id" },
+    Counter { name: "transaction", table: "transactions", column: "id" },
+];
 
 /// The database of a money service.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
 pub use self::{
     evidence::{Opened, open_to_read},
@@ -25,7 +25,10 @@ pub use self::{
 };
 
 use self::installation::check_owner;
-use super::owner::{Schema, WrongOwner};
+use super::{
+    counter::{Counter, CounterError},
+    owner::{Schema, WrongOwner},
+};
 
 /// Why an embedded database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +88,9 @@ pub enum Error {
     /// SQLite said no.
     #[error("the embedded database failed")]
     Sqlite(#[from] rusqlite::Error),
+    /// A counter of ids contradicts the rows.
+    #[error(transparent)]
+    Counter(#[from] CounterError),
     /// A commit failed in such a way that it may be in the log: only a new start tells.
     #[error("the outcome of a commit is unknown")]
     OutcomeUnknown(#[source] rusqlite::Error),
@@ -120,6 +126,16 @@ pub fn open_existing(path: &Path, schema: &Schema) -> Result<Connection, Error> 
     check_owner(&connection, path, schema)?;
     set_up(&connection)?;
     Ok(connection)
+}
+
+/// Refuses a database whose counters contradict its rows.
+pub fn check_counters(connection: &Connection, counters: &[Counter]) -> Result<(), Error> {
+    for counter in counters {
+        let newest = connection.query_row(&counter.newest_sql(), [], |row| row.get(0))?;
+        let next = connection.query_row(&counter.next_sql(), [], |row| row.get(0)).optional()?;
+        counter.check(newest, next)?;
+    }
+    Ok(())
 }
 
 /// The write-ahead log of a database.

@@ -22,8 +22,8 @@ use service::{
 };
 
 use super::{
-    Account, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error, InsertAccount,
-    NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount, schema,
+    Account, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error,
+    InsertAccount, NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount, schema,
 };
 use crate::{ids::IdName, metrics::StoreMetrics};
 
@@ -54,9 +54,11 @@ pub async fn migrate(database: &Database) -> Result<(), mysql::Error> {
     respelling::respell(database).await
 }
 
-/// Shows that the schema has the version that this program needs.
+/// Shows that the schema has the version that this program needs, and that its counters fit its
+/// rows.
 pub async fn check_schema(database: &Database) -> Result<(), mysql::Error> {
-    database.check_schema(SCHEMA).await
+    database.check_schema(SCHEMA).await?;
+    database.check_counters(COUNTERS).await
 }
 
 /// Shows that the schema is the account service's, whatever its version.

@@ -16,7 +16,7 @@ use service::{
 use testing::MariaDb;
 use tokio::task::JoinSet;
 
-use super::{MySqlStore, migrate};
+use super::{MySqlStore, check_schema, migrate};
 use crate::{
     email::Email,
     store::{
@@ -225,4 +225,25 @@ async fn concurrency_of_closing_and_logging_in_leaves_no_session() {
     let changes = stores[1].changes_after(0, 100).await.unwrap();
     let sequences: Vec<_> = changes.iter().map(|change| change.sequence).collect();
     assert_eq!(sequences, (1..=20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn counters_that_contradict_the_rows_are_refused_at_the_start() {
+    let server = MariaDb::start();
+    let store = store(&server, "account").await;
+    store.insert_account(account(10_007, "a@example.com")).await.unwrap().unwrap();
+    let mut connection = store.database.connection().await.unwrap();
+    for (next, is_refused) in [(1, true), (10_007, true), (10_008, false)] {
+        let sql = format!("UPDATE id_blocks SET next_value = {next} WHERE name = 'accounts'");
+        connection.query_drop(sql).await.unwrap();
+        let refusal = check_schema(&store.database).await.err().map(|error| error.to_string());
+        assert_eq!(refusal.is_some(), is_refused, "{next}: {refusal:?}");
+        for part in ["`accounts`", &format!("gives {next} next"), "accounts has id 10007"] {
+            assert!(refusal.iter().all(|text| text.contains(part)), "{part}: {refusal:?}");
+        }
+    }
+    connection.query_drop("DELETE FROM id_blocks WHERE name = 'accounts'").await.unwrap();
+    let refusal = check_schema(&store.database).await.unwrap_err().to_string();
+    assert_eq!(refusal, "the counter `accounts` is missing in id_blocks");
+    connection.release();
 }

@@ -29,8 +29,8 @@ use service::{
 use tokio::sync::Mutex;
 
 use super::{
-    Account, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error, InsertAccount,
-    NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount, schema,
+    Account, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error,
+    InsertAccount, NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount, schema,
 };
 use crate::ids::IdName;
 
@@ -81,6 +81,7 @@ impl SqliteStore {
     pub fn open(path: &Path, fatal: &Reporter) -> Result<Self, sqlite::Error> {
         let mut writer = sqlite::open(path, SCHEMA)?;
         respelling::respell(&mut writer)?;
+        sqlite::check_counters(&writer, COUNTERS)?;
         let readers = available_parallelism().map_or(2, NonZero::get).clamp(2, 8);
         Self::with(writer, path, readers, fatal)
     }

@@ -53,3 +53,34 @@ fn the_database_itself_refuses_what_must_never_be() {
     insert(10_002, 1, Some(5)).expect_err("closed accounts are not valid");
     db.execute("UPDATE id_blocks SET next_value = 0", []).expect_err("ids start at 1");
 }
+
+#[test]
+fn counters_that_contradict_the_rows_are_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("account.db");
+    let open = || SqliteStore::open(&path, &Reporter::default());
+    drop(open().unwrap());
+    let db = sqlite::connect(&path).unwrap();
+    db.execute_batch(
+        "INSERT INTO accounts (id, name, email, email_normalised, password_hash, is_valid,
+             created_at, updated_at) VALUES (10007, 'a', 'a', 'a', 'h', 1, 0, 0);
+         INSERT INTO auth_tokens (id, account_id, session_id, session_started_at, access_token,
+             expired_at, refresh_token, refresh_expired_at, created_at, updated_at)
+         VALUES (7, 10007, 7, 0, zeroblob(32), 0, zeroblob(32), 0, 0, 0);
+         INSERT INTO account_changes (sequence, account_id, standing, created_at)
+         VALUES (7, 10007, 'suspended', 0);",
+    )
+    .unwrap();
+    for (counter, newest) in [("accounts", 10_007), ("auth_tokens", 7), ("account_changes", 7)] {
+        db.execute("UPDATE id_blocks SET next_value = 20000", []).unwrap();
+        for (next, is_refused) in [(1, true), (newest, true), (newest + 1, false)] {
+            let sql = "UPDATE id_blocks SET next_value = ? WHERE name = ?";
+            db.execute(sql, rusqlite::params![next, counter]).unwrap();
+            let refusal = open().err().map(|error| error.to_string());
+            assert_eq!(refusal.is_some(), is_refused, "{counter} {next}: {refusal:?}");
+            for part in [counter, &format!("gives {next} next"), &format!(" {newest}: ids")] {
+                assert!(refusal.iter().all(|text| text.contains(part)), "{part}: {refusal:?}");
+            }
+        }
+    }
+}

@@ -49,13 +49,10 @@ async fn a_lowered_counter_costs_what_meets_it_and_nothing_else() {
     let world = World::new(EngineConfig::default());
     let (sender, receiver) = (world.open(10_001).await, world.open(10_002).await);
     assert_eq!(balance(world.engine.move_money(deposit(&sender, "a")).await), (3, false));
-    let folder = world.end(1).await;
-    for name in ["transaction", "wallet"] {
-        let path = folder.path().join("money.db");
-        let db = Connection::open(path).unwrap();
-        db.execute("UPDATE id_blocks SET next_value = 1 WHERE name = ?1", [name]).unwrap();
-    }
-    let world = World::over(folder, EngineConfig::default());
+    let world = World::over(world.end(1).await, EngineConfig::default());
+    // After the start, which would refuse them, and before the first block is reserved.
+    let lower = "UPDATE id_blocks SET next_value = 1 WHERE name IN ('transaction', 'wallet')";
+    assert_eq!(beside(&world).execute(lower, []).unwrap(), 2);
     // The transaction's ids are taken: refused, after the block of ids for transactions was
     // reserved and before the one for wallets is.
     let refused = world.engine.move_money(transfer(&sender, &receiver, "b")).await;

@@ -25,7 +25,7 @@ pub use self::{
     audit::audit,
     lane::{AlreadyDurable, MySqlLane},
 };
-use super::{Reads, StoreError, schema};
+use super::{COUNTERS, Reads, StoreError, schema};
 
 const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0001_wallets_and_transfers.sql"),
@@ -80,9 +80,11 @@ pub async fn migrate(database: &Database) -> Result<(), Error> {
     database.migrate(SCHEMA).await
 }
 
-/// Shows that the schema is up to date, without changing anything.
+/// Shows that the schema is up to date and that its counters fit its rows, without changing
+/// anything.
 pub async fn check_schema(database: &Database) -> Result<(), Error> {
-    database.check_schema(SCHEMA).await
+    database.check_schema(SCHEMA).await?;
+    database.check_counters(COUNTERS).await
 }
 
 impl From<Error> for StoreError {

@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use service::store::mysql::{Database, PACKET_BYTES_LEAST};
 use testing::MariaDb;
 
-use super::{MySqlStore, audit, migrate};
+use super::{MySqlStore, audit, check_schema, migrate};
 use crate::store::{
     IdKind, LaneStore as _, Reason, StoreError,
     tests::conformance::{self, Subject},
@@ -115,4 +115,29 @@ async fn a_server_that_refuses_writes_is_not_ready_and_still_read() {
     reads.ping().await.unwrap_err();
     locked.end().await;
     reads.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn counters_that_contradict_the_rows_are_refused_at_the_start() {
+    let server = MariaDb::start();
+    let (owner, _) = store(&server, "money").await;
+    let (database, _) = serve(&server, "money");
+    let mut connection = owner.connection().await.unwrap();
+    connection
+        .query_drop(
+            "INSERT INTO wallets (id, account_id, currency, balance, status, transaction_count,
+                 created_at, updated_at) VALUES (7, 10002, 'KRW', 0, 'active', 0, 0, 0)",
+        )
+        .await
+        .unwrap();
+    for (next, is_refused) in [(1, true), (7, true), (8, false)] {
+        let sql = format!("UPDATE id_blocks SET next_value = {next} WHERE name = 'wallet'");
+        connection.query_drop(sql).await.unwrap();
+        let refusal = check_schema(&database).await.err().map(|error| error.to_string());
+        assert_eq!(refusal.is_some(), is_refused, "{next}: {refusal:?}");
+        for part in ["`wallet`", &format!("gives {next} next"), "wallets has id 7"] {
+            assert!(refusal.iter().all(|text| text.contains(part)), "{part}: {refusal:?}");
+        }
+    }
+    connection.release();
 }

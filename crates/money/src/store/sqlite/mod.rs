@@ -24,7 +24,7 @@ pub use self::{
     audit::audit,
     lane::{SqliteFlusher, SqliteLane},
 };
-use super::{Reads, Reason, StoreError, schema};
+use super::{COUNTERS, Reads, Reason, StoreError, schema};
 
 const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0001_wallets_and_transfers.sql"),
@@ -42,9 +42,11 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, creates it if it is not there, and migrates it.
+    /// Opens the file, creates it if it is not there, and migrates it. Refuses one whose counters
+    /// contradict its rows.
     pub fn open(path: &Path) -> Result<Self, sqlite::Error> {
-        sqlite::open(path, SCHEMA)?;
+        let connection = sqlite::open(path, SCHEMA)?;
+        sqlite::check_counters(&connection, COUNTERS)?;
         Ok(Self { path: path.to_owned() })
     }
 

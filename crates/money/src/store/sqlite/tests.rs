@@ -79,3 +79,33 @@ fn the_audit_finds_damage() {
     check("DELETE FROM idempotency_keys", &["found by its key"]);
     check("UPDATE idempotency_keys SET transfer_id = x'02'", &["found by its key"]);
 }
+
+#[test]
+fn counters_that_contradict_the_rows_are_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("money.db");
+    SqliteStore::open(&path).unwrap();
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch(BOOKS).unwrap();
+    for (counter, newest) in [("wallet", 3), ("transaction", 2)] {
+        let set = |next: i64| {
+            let sql = "UPDATE id_blocks SET next_value = ?1 WHERE name = ?2";
+            db.execute(sql, rusqlite::params![next, counter]).unwrap();
+        };
+        for other in ["wallet", "transaction"] {
+            db.execute("UPDATE id_blocks SET next_value = 100 WHERE name = ?1", [other]).unwrap();
+        }
+        for (next, is_refused) in [(1, true), (newest, true), (newest + 1, false)] {
+            set(next);
+            let refusal = SqliteStore::open(&path).err().map(|error| error.to_string());
+            assert_eq!(refusal.is_some(), is_refused, "{counter} {next}: {refusal:?}");
+            for part in [counter, &format!("gives {next} next"), &format!("id {newest}")] {
+                assert!(refusal.iter().all(|text| text.contains(part)), "{part}: {refusal:?}");
+            }
+        }
+        set(100);
+    }
+    db.execute("DELETE FROM id_blocks WHERE name = 'wallet'", []).unwrap();
+    let refusal = SqliteStore::open(&path).unwrap_err().to_string();
+    assert_eq!(refusal, "the counter `wallet` is missing in id_blocks");
+}

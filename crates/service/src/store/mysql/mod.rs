@@ -28,7 +28,10 @@ use self::{
     pool::{CONNECT_TIMEOUT, Pool},
     wait::reported,
 };
-use super::owner::{Schema, WrongOwner};
+use super::{
+    counter::{Counter, CounterError},
+    owner::{Schema, WrongOwner},
+};
 use crate::installation::{Installation, InvalidInstallation};
 
 /// Why the database did not do what it was asked.
@@ -72,6 +75,9 @@ pub enum Error {
     /// The record of the installation is damaged.
     #[error("the table `installation` does not hold the id of an installation")]
     Installation(#[from] InvalidInstallation),
+    /// A counter of ids contradicts the rows.
+    #[error(transparent)]
+    Counter(#[from] CounterError),
     /// Another instance is migrating, and did not end in time.
     #[error("another instance is migrating the schema and does not end")]
     MigrationLocked,
@@ -204,6 +210,24 @@ impl Database {
     fn connecting(&self) -> String {
         let opts = &self.0.opts;
         format!("the server at {}:{} to take a connection", opts.ip_or_hostname(), opts.tcp_port())
+    }
+
+    /// Refuses a schema whose counters contradict its rows.
+    pub async fn check_counters(&self, counters: &[Counter]) -> Result<(), Error> {
+        let mut connection = self.connection().await?;
+        for counter in counters {
+            let checking = async {
+                let newest: Option<Option<i64>> =
+                    connection.query_first(counter.newest_sql()).await?;
+                let next: Option<i64> = connection.query_first(counter.next_sql()).await?;
+                Ok::<_, mysql_async::Error>((newest.flatten(), next))
+            };
+            let read = timeout(CONNECT_TIMEOUT, checking).await.map_err(|_| Error::TimedOut)?;
+            let (newest, next) = read?;
+            counter.check(newest, next)?;
+        }
+        connection.release();
+        Ok(())
     }
 
     /// Shows that the database answers.
