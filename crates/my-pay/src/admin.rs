@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use money::store::audit::AuditReport;
-use service::clock::Clock;
+use service::{clock::Clock, waiting::waiting_for};
 
 use crate::{
     config::{Config, DatabaseSettings, DatabaseUrl},
@@ -49,6 +49,7 @@ pub async fn audit(flags: &DatabaseFlags) -> anyhow::Result<AuditReport> {
             .with_context(|| format!("{} cannot be audited", path.display())),
         DatabaseUrl::Mysql(url) => {
             let database = mysql_database("money", &url, 1)?;
+            let _waiting = waiting_for("the audit of the money database");
             let report = money::store::mysql::audit(&database).await;
             database.close().await;
             report.context("the money database cannot be audited")

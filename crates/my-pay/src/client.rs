@@ -10,6 +10,7 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use service::waiting::waiting_for;
 use tokio::time::timeout;
 
 /// Longest answer that is read.
@@ -52,6 +53,7 @@ impl Client {
     pub(crate) async fn send(&self, head: request::Builder, body: Bytes) -> anyhow::Result<Answer> {
         let request = head.body(Full::new(body))?;
         let (method, uri) = (request.method().clone(), request.uri().clone());
+        let _waiting = waiting_for(format!("an answer to {}", describe(&method, &uri)));
         timeout(self.limit, self.exchange(request))
             .await
             .with_context(|| format!("no answer after {:?}", self.limit))

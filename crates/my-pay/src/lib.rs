@@ -22,5 +22,6 @@ mod database;
 mod edge;
 pub mod open_files;
 mod operations;
+pub mod output;
 mod server;
 pub mod signals;

@@ -1,7 +1,7 @@
 //! The program: flags and subcommands. It decides nothing; it loads the configuration, starts what
 //! the library wires together, and turns errors into one clear line.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{future::pending, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use axum::http::Uri;
@@ -12,19 +12,20 @@ use my_pay::{
     config::Config,
     demo,
     flags::{
-        AccountFlags, DataDirFlags, DatabaseFlags, Flags, GatewayFlags, MigrateFlags, MoneyFlags,
-        SeedFlags,
+        AccountFlags, CommandFlags, DataDirFlags, DatabaseFlags, Flags, GatewayFlags, MigrateFlags,
+        MoneyFlags, SeedFlags,
     },
     gateway::Edge,
     health,
     migrate::{self, Which},
     money::Money,
-    open_files, seed,
-    signals::Signals,
+    open_files, output, seed,
+    signals::{Interrupted, Signals},
     up::Up,
 };
 use service::{
     clock::Clock,
+    http::server::Limits,
     telemetry,
     trace::{self, Exporter},
 };
@@ -120,130 +121,192 @@ enum AdminCommand {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ended(show_usage(&error)),
+    };
     let command = cli.command.unwrap_or(Command::Up(cli.up));
-    match run(command) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("my-pay: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let code = ended(run(command));
+    output::flush_log();
+    code
 }
 
+/// The exit code of what has ended, and what is to be said of it.
+fn ended(result: anyhow::Result<ExitCode>) -> ExitCode {
+    let error = match result {
+        Ok(code) => return code,
+        Err(error) => error,
+    };
+    if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+        output::tell(&interrupted.to_string());
+        return ExitCode::from(interrupted.exit_code());
+    }
+    output::complain(&format!("{error:#}"));
+    ExitCode::FAILURE
+}
+
+/// Help and version go to standard output, misuse to standard error.
+fn show_usage(error: &clap::Error) -> anyhow::Result<ExitCode> {
+    if !error.use_stderr() {
+        output::print(&error.render().to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // An error means that standard error is closed or full; the exit code says enough.
+    let _said = error.print();
+    Ok(ExitCode::from(USAGE))
+}
+
+/// The exit code of a command line that is not one, as shells have it.
+const USAGE: u8 = 2;
+
 fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let is_service = matches!(
+        command,
+        Command::Up(_) | Command::Gateway(_) | Command::Account(_) | Command::Money(_)
+    );
+    let signals = &Signals::listen(is_service).context("signals cannot be received")?;
     match command {
-        Command::Up(args) => block_on(up(args)),
-        Command::Config(flags) => {
-            print(&Config::load(&flags)?.to_toml());
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Gateway(flags) => block_on(gateway(&flags)),
-        Command::Account(flags) => block_on(account(&flags)),
-        Command::Money(flags) => block_on(money(&flags)),
+        Command::Up(args) => block_on(up(args, signals)),
+        Command::Gateway(flags) => block_on(gateway(flags, signals)),
+        Command::Account(flags) => block_on(account(flags, signals)),
+        Command::Money(flags) => block_on(money(flags, signals)),
+        Command::Config(flags) => say(&Config::load(&flags)?.to_toml()),
         Command::Migrate { which, flags } => {
-            print(&block_on(migrate::migrate(which, &flags))?);
-            Ok(ExitCode::SUCCESS)
+            let migrated = async move { migrate::migrate(which, &flags).await };
+            say(&block_on(signals.unless_told(migrated))?)
         }
         Command::Health { url } => {
-            block_on(health::check(&url))?;
+            block_on(signals.unless_told(async move { health::check(&url).await }))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Seed(flags) => {
-            print(&block_on(seed::seed(&flags, Clock::system()))?);
-            Ok(ExitCode::SUCCESS)
+            let seeded = async move { seed::seed(&flags, Clock::system()).await };
+            say(&block_on(signals.unless_told(seeded))?)
         }
         Command::Admin(AdminCommand::EnableAccount { id, flags }) => {
-            block_on(admin::enable_account(id, &flags))?;
-            print(&format!("account {id} is enabled\n"));
-            Ok(ExitCode::SUCCESS)
+            let enabled = async move { admin::enable_account(id, &flags).await };
+            block_on(signals.unless_told(enabled))?;
+            say(&format!("account {id} is enabled\n"))
         }
         Command::Admin(AdminCommand::Audit { flags }) => {
-            let report = block_on(admin::audit(&flags))?;
-            print(&report.to_string());
-            Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            let audited = async move { admin::audit(&flags).await };
+            let report = block_on(signals.unless_told(audited))?;
+            say_verdict(&report.to_string(), report.is_clean())
         }
         Command::Admin(AdminCommand::Backup { to, flags }) => {
-            print(&block_on(backup::back_up(&to, &flags, Clock::system()))?);
-            Ok(ExitCode::SUCCESS)
+            let copied = async move { backup::back_up(&to, &flags, Clock::system()).await };
+            say(&block_on(signals.unless_told(copied))?)
         }
         Command::Admin(AdminCommand::Restore { from, replace, flags }) => {
-            let restored = backup::restore(&from, &flags, replace, Clock::system());
-            let restored = block_on(restored)?;
-            print(&restored.to_string());
-            Ok(if restored.audit.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            let restored =
+                async move { backup::restore(&from, &flags, replace, Clock::system()).await };
+            let restored = block_on(signals.unless_told(restored))?;
+            say_verdict(&restored.to_string(), restored.audit.is_clean())
         }
     }
 }
 
-async fn up(args: UpArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.flags)?;
-    if args.demo {
-        demo::check_address(config.listen)?;
+/// Prints what a command found or did.
+fn say(text: &str) -> anyhow::Result<ExitCode> {
+    output::print(text).map(|()| ExitCode::SUCCESS)
+}
+
+/// The same of something that may be wrong, which the exit code says too.
+fn say_verdict(text: &str, is_right: bool) -> anyhow::Result<ExitCode> {
+    let printed = say(text)?;
+    Ok(if is_right { printed } else { ExitCode::FAILURE })
+}
+
+async fn up(args: UpArgs, signals: &Signals) -> anyhow::Result<ExitCode> {
+    let Prepared { config, exporter } = prepare(&args.flags, "my-pay", |config| {
+        if args.demo { demo::check_address(config.listen) } else { Ok(()) }
+    })?;
+    let limits = config.server.limits_at_once();
+    let starting = async move { Up::start(&config, Clock::system()).await };
+    let mut up = signals.unless_told(starting).await?;
+    signals.serve();
+    let clock = Clock::system();
+    if args.demo
+        && let Some(lines) = signals.wait_or(demo::prepare(&up, &clock)).await
+    {
+        telemetry::print(&lines?);
     }
-    let Prepared { signals, exporter } = prepare(&config, "my-pay")?;
-    let mut up = Up::start(&config, Clock::system()).await?;
-    if args.demo {
-        print(&demo::prepare(&up, &Clock::system()).await?);
-    }
-    let code = end_of_work(signals, up.failed()).await;
+    let code = end_of_work(signals, up.failed(), limits).await;
     let stopped = up.shut_down().await;
     end(exporter).await;
     stopped.map(|()| code)
 }
 
-async fn account(flags: &AccountFlags) -> anyhow::Result<ExitCode> {
-    let config = Config::load(flags)?;
-    let Prepared { signals, exporter } = prepare(&config, "my-pay-account")?;
-    let mut account = Account::start(&config, Clock::system()).await?;
-    let code = end_of_work(signals, account.failed()).await;
+async fn account(flags: AccountFlags, signals: &Signals) -> anyhow::Result<ExitCode> {
+    let Prepared { config, exporter } = prepare(&flags, "my-pay-account", |_| Ok(()))?;
+    let limits = config.server.limits();
+    let starting = async move { Account::start(&config, Clock::system()).await };
+    let mut account = signals.unless_told(starting).await?;
+    signals.serve();
+    let code = end_of_work(signals, account.failed(), limits).await;
     let stopped = account.shut_down().await;
     end(exporter).await;
     stopped.map(|()| code)
 }
 
-async fn money(flags: &MoneyFlags) -> anyhow::Result<ExitCode> {
-    let config = Config::load(flags)?;
-    let Prepared { signals, exporter } = prepare(&config, "my-pay-money")?;
-    let mut money = Money::start(&config, Clock::system()).await?;
-    let code = end_of_work(signals, money.failed()).await;
+async fn money(flags: MoneyFlags, signals: &Signals) -> anyhow::Result<ExitCode> {
+    let Prepared { config, exporter } = prepare(&flags, "my-pay-money", |_| Ok(()))?;
+    let limits = config.server.limits();
+    let starting = async move { Money::start(&config, Clock::system()).await };
+    let mut money = signals.unless_told(starting).await?;
+    signals.serve();
+    let code = end_of_work(signals, money.failed(), limits).await;
     let stopped = money.shut_down().await;
     end(exporter).await;
     stopped.map(|()| code)
 }
 
-async fn gateway(flags: &GatewayFlags) -> anyhow::Result<ExitCode> {
-    let config = Config::load(flags)?;
-    let Prepared { signals, exporter } = prepare(&config, "my-pay-gateway")?;
-    let gateway = Edge::start(&config, &Clock::system())?;
-    signals.wait().await;
+async fn gateway(flags: GatewayFlags, signals: &Signals) -> anyhow::Result<ExitCode> {
+    let Prepared { config, exporter } = prepare(&flags, "my-pay-gateway", |_| Ok(()))?;
+    let limits = config.server.limits();
+    let starting = async move { Edge::start(&config, &Clock::system()) };
+    let gateway = signals.unless_told(starting).await?;
+    signals.serve();
+    let code = end_of_work(signals, pending(), limits).await;
     let stopped = gateway.shut_down().await;
     end(exporter).await;
-    stopped.map(|()| ExitCode::SUCCESS)
+    stopped.map(|()| code)
 }
 
 /// What every process that serves has around it.
 struct Prepared {
-    signals: Signals,
+    config: Config,
     exporter: Option<Exporter>,
 }
 
-/// What every process that serves begins with: logs, traces, files, and ears for signals. `name` is
-/// that of its traces.
-fn prepare(config: &Config, name: &'static str) -> anyhow::Result<Prepared> {
+/// What every process that serves begins with: its configuration, which `check` may refuse, logs,
+/// traces and files. `name` is that of its traces.
+fn prepare(
+    flags: &impl CommandFlags,
+    name: &'static str,
+    check: impl Fn(&Config) -> anyhow::Result<()>,
+) -> anyhow::Result<Prepared> {
+    let config = Config::load(flags)?;
+    check(&config)?;
     let levels = telemetry::parse_levels(&config.log_levels).map_err(anyhow::Error::msg)?;
     telemetry::start(config.log_format.into(), levels).map_err(anyhow::Error::msg)?;
     let traced = config.tracing.to_service();
     let exporter = traced.map(|traced| trace::start(&traced, name)).transpose();
     let exporter = exporter.map_err(anyhow::Error::msg).context("tracing cannot be started")?;
-    warn_of_few_files(config);
-    Ok(Prepared { signals: Signals::listen()?, exporter })
+    warn_of_few_files(&config);
+    Ok(Prepared { config, exporter })
 }
 
 /// Waits until the process is told to end, or must end because it failed. Returns its exit code: a
-/// supervisor starts a process that failed again.
-async fn end_of_work(signals: Signals, failed: impl Future<Output = String>) -> ExitCode {
-    let Some(reason) = signals.wait_or(failed).await else {
+/// supervisor starts a process that failed again. From then on the stop is bounded by `limits`.
+async fn end_of_work(
+    signals: &Signals,
+    failed: impl Future<Output = String>,
+    limits: Limits,
+) -> ExitCode {
+    let failed = signals.wait_or(failed).await;
+    signals.stop_within(limits.drain_delay + limits.drain_timeout);
+    let Some(reason) = failed else {
         return ExitCode::SUCCESS;
     };
     tracing::error!(reason, "the process ends because it cannot keep its promises");
@@ -273,7 +336,7 @@ fn warn_of_few_files(config: &Config) {
     }
 }
 
-/// How long the end waits for work that nobody waits for any more, such as a read that takes long.
+/// How long the end waits for threads that are still at work, such as on a read that takes long.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -284,9 +347,4 @@ fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resu
     let result = runtime.block_on(command);
     runtime.shutdown_timeout(EXIT_TIMEOUT);
     result
-}
-
-#[expect(clippy::print_stdout, reason = "what a command was asked to print")]
-fn print(text: &str) {
-    print!("{text}");
 }

@@ -17,6 +17,7 @@ use service::{
     installation::OtherInstallation,
     metrics::Measured,
     shutdown::{self, Trigger},
+    waiting::waiting_for,
 };
 
 use crate::{
@@ -125,6 +126,7 @@ impl Money {
         }
         // The engine goes on until the last request is answered.
         self.stop_working.shut_down();
+        let _waiting = waiting_for("the last batch of money to be committed");
         self.service.join().await;
         tracing::info!("the money service has stopped");
         Ok(())
@@ -134,6 +136,7 @@ impl Money {
 /// Before it serves, money must know who was suspended while it was away. Fails if the account
 /// service belongs to another installation.
 pub(crate) async fn catch_up(money: &MoneyService) -> Result<(), OtherInstallation> {
+    let _waiting = waiting_for("the account service's changes of who may move money");
     let Ok(caught_up) = tokio::time::timeout(CATCH_UP_MAX, money.caught_up()).await else {
         let waited_ms = CATCH_UP_MAX.as_millis();
         tracing::warn!(waited_ms, "money is served before the account feed has answered");

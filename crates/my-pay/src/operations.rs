@@ -5,7 +5,7 @@ use prometheus_client::registry::Registry;
 use service::{
     http::server::ListenerMetrics,
     metrics::{self, HttpMetrics},
-    trace,
+    telemetry, trace,
 };
 
 use crate::{
@@ -36,6 +36,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::default();
         metrics::register_process(&mut registry);
+        telemetry::register(&mut registry);
         trace::register(&mut registry);
         let (http, listener) = (HttpMetrics::default(), ListenerMetrics::default());
         http.register(&mut registry);

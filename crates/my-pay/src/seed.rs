@@ -2,15 +2,9 @@
 //! account service's own code beside the running service, because hashing a password for each
 //! would take minutes; wallets and funds come over the API, as everybody's do.
 
-use std::{
-    ffi::OsString,
-    fs::{self, File, OpenOptions},
-    io::{self, BufWriter, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+mod output;
+
+use std::{sync::Arc, time::Duration};
 
 use account::{AccountService, Seeder, Tokens};
 use anyhow::{Context, bail};
@@ -24,6 +18,7 @@ use serde_json::{Value, json};
 use service::{clock::Clock, counted::counted};
 use tokio::task::JoinSet;
 
+use self::output::Output;
 use crate::{
     admin,
     client::{Answer, Client},
@@ -45,12 +40,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub async fn seed(flags: &SeedFlags, clock: Clock) -> anyhow::Result<String> {
     let config = Config::load(&(Owner::Account, &flags.database))?;
     let started = clock.monotonic();
+    let mut output = Output::create(&flags.output)?;
     let store = admin::account_store(&flags.database, &config).await?;
     let service = AccountService::new(store, config.account.to_service(), clock.clone())?;
     let api = Api::new(flags);
     // Before anything is made: nobody could use it.
     api.check().await?;
-    let mut output = Output::create(&flags.output)?;
     let seeder = service.seeder(clock.now().as_millis()).await;
     let seeder = seeder.context("the accounts cannot be made")?;
     make_all(flags.accounts, seeder, api, &mut output).await?;
@@ -93,53 +88,6 @@ async fn make_all(
 
 async fn next(working: &mut JoinSet<anyhow::Result<Value>>) -> anyhow::Result<Value> {
     working.join_next().await.context("nobody is at work")??
-}
-
-/// A file that is there only when all of it is, and then in the place of the one before. For its
-/// owner only, as it holds tokens.
-struct Output {
-    file: BufWriter<File>,
-    path: PathBuf,
-    unfinished: PathBuf,
-    is_finished: bool,
-}
-
-impl Output {
-    fn create(path: &Path) -> anyhow::Result<Self> {
-        let mut name = OsString::from(path);
-        name.push(".unfinished");
-        let unfinished = PathBuf::from(name);
-        let cannot = || format!("{} cannot be written", path.display());
-        match fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(error).with_context(cannot);
-            }
-            Ok(()) | Err(_) => {}
-        }
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished);
-        let file = BufWriter::new(file.with_context(cannot)?);
-        Ok(Self { file, path: path.to_owned(), unfinished, is_finished: false })
-    }
-
-    fn write(&mut self, line: &Value) -> anyhow::Result<()> {
-        writeln!(self.file, "{line}").context("the output cannot be written")
-    }
-
-    fn finish(mut self) -> anyhow::Result<()> {
-        let finished = self.file.flush().and_then(|()| fs::rename(&self.unfinished, &self.path));
-        finished.with_context(|| format!("{} cannot be written", self.path.display()))?;
-        self.is_finished = true;
-        Ok(())
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        if !self.is_finished {
-            // Half of it is of no use; what failed is told already.
-            let _gone = fs::remove_file(&self.unfinished);
-        }
-    }
 }
 
 /// The running gateway, and what each account gets.

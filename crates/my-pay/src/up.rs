@@ -13,6 +13,7 @@ use service::{
     installation::OtherInstallation,
     shutdown::{self, Trigger},
     trace,
+    waiting::waiting_for,
 };
 
 use crate::{
@@ -146,6 +147,7 @@ impl Up {
         }
         // The engine goes on until the last request is answered.
         self.stop_working.shut_down();
+        let _waiting = waiting_for("the last batch of money to be committed");
         self.money.join().await;
         tracing::info!("my-pay has stopped");
         Ok(())

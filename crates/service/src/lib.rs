@@ -15,6 +15,7 @@ pub mod shutdown;
 pub mod store;
 pub mod telemetry;
 pub mod trace;
+pub mod waiting;
 
 /// A future behind a pointer, for the few traits that are used as objects.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

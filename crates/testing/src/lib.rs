@@ -10,5 +10,5 @@ mod server;
 
 pub use disk::{DiskFault, FaultyDisk};
 pub use forwarder::Forwarder;
-pub use mariadb::MariaDb;
+pub use mariadb::{MariaDb, Session};
 pub use redis::Redis;

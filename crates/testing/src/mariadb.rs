@@ -3,11 +3,11 @@
 use std::{
     fmt::Write as _,
     fs::{self, File},
-    io::Read as _,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::SocketAddr,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -134,6 +134,26 @@ impl MariaDb {
         String::from_utf8(output.stdout).expect("tests ask for text")
     }
 
+    /// Runs statements as root in a session that stays, with what it has locked, until the value is
+    /// dropped. Returns when they are done.
+    pub fn hold(&self, statements: &str) -> Session {
+        let mut client = Command::new("mariadb")
+            .args(["--no-defaults", "--batch", "--skip-column-names", "--unbuffered"])
+            .arg("--user=root")
+            .arg(format!("--socket={}", self.server.socket().display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the client is installed with the server");
+        let mut input = client.stdin.take().expect("it is a pipe");
+        writeln!(input, "{statements}; SELECT 'held';").expect("the client reads");
+        let output = client.stdout.take().expect("it is a pipe");
+        let mut lines = BufReader::new(output).lines();
+        let is_held = lines.any(|line| line.is_ok_and(|line| line == "held"));
+        assert!(is_held, "`{statements}` failed");
+        Session { client, _input: input }
+    }
+
     /// Ends it at once, as a crash would. Data that it had flushed is there after a restart.
     pub fn kill(&mut self) {
         self.server.kill();
@@ -152,6 +172,22 @@ impl MariaDb {
     /// Ends it at once, if it runs, and starts it on the same port and data.
     pub fn restart(&mut self) {
         self.server.restart();
+    }
+}
+
+/// A session of a server, open until it is dropped.
+#[derive(Debug)]
+pub struct Session {
+    client: Child,
+    // The client ends with its input.
+    _input: ChildStdin,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // It may have ended with the server, which is as good.
+        let _ended = self.client.kill();
+        let _reaped = self.client.wait();
     }
 }
 

@@ -24,7 +24,7 @@ use anyhow::{Context, bail};
 use service::clock::Clock;
 
 pub use self::restore::Restored;
-use crate::{config::Config, flags::DataDirFlags, signals::Signals};
+use crate::{config::Config, flags::DataDirFlags};
 
 /// Makes a backup in a new folder. Returns lines to print.
 pub async fn back_up(to: &Path, flags: &DataDirFlags, clock: Clock) -> anyhow::Result<String> {
@@ -73,20 +73,23 @@ impl Stop {
     }
 }
 
-/// Does the work on a thread that may block. A signal has it stop and clean up.
+/// Tells the work to stop when the command is dropped, which a signal does.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Does the work on a thread that may block. Dropping the future has it stop and clean up, for which
+/// the end of the process leaves it some time.
 async fn until_stopped<T: Send + 'static>(
     work: impl FnOnce(&Stop) -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
-    let signals = Signals::listen()?;
     let is_stopped = Arc::new(AtomicBool::new(false));
     let stop = Stop(Arc::clone(&is_stopped));
-    let mut work = tokio::task::spawn_blocking(move || work(&stop));
-    let ended = tokio::select! {
-        ended = &mut work => ended,
-        () = signals.wait() => {
-            is_stopped.store(true, Ordering::Relaxed);
-            work.await
-        }
-    };
+    let _stop_on_drop = StopOnDrop(is_stopped);
+    let ended = tokio::task::spawn_blocking(move || work(&stop)).await;
     ended.context("the work panicked")?
 }

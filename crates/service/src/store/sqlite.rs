@@ -29,6 +29,7 @@ use super::{
     counter::{Counter, CounterError},
     owner::{Schema, WrongOwner},
 };
+use crate::waiting::{Waiting, waiting_for};
 
 /// Why an embedded database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +113,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// service or program is refused and not changed.
 pub fn open(path: &Path, schema: &Schema) -> Result<Connection, Error> {
     foreign_log::refuse(path)?;
+    let _waiting = waiting_for_locks(path);
     let mut connection = if path.exists() { open_existing(path, schema)? } else { connect(path)? };
     migrate(&mut connection, path, schema)?;
     Ok(connection)
@@ -152,6 +154,10 @@ fn unreadable(path: &Path, source: io::Error) -> Error {
         io::ErrorKind::NotFound => Error::Missing { path },
         _ => Error::Unreadable { path, source },
     }
+}
+
+fn waiting_for_locks(path: &Path) -> Waiting {
+    waiting_for(format!("the database {}, which another process may have locked", path.display()))
 }
 
 /// Opens a further connection to a database that [`open`] has migrated.

@@ -44,7 +44,7 @@ const SEND_INTERVAL: Duration = Duration::from_secs(2);
 /// How long the collector may take.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the end of the process waits for the last spans.
-const LAST_TIMEOUT: Duration = Duration::from_secs(5);
+const LAST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Requests that the span of a batch may be linked to.
 const LINKS_MAX: u32 = 1_024;
 /// Largest answer of a collector, in bytes.

@@ -26,6 +26,8 @@ pub struct Process {
     stderr: Receiver<String>,
     /// What it has written to standard output so far, as far as it was looked at.
     pub lines: Vec<String>,
+    /// The same of standard error.
+    complaints: Vec<String>,
 }
 
 /// What an ended program leaves.
@@ -49,7 +51,7 @@ impl Process {
             });
         let stdout = read_lines(child.stdout.take().unwrap());
         let stderr = read_lines(child.stderr.take().unwrap());
-        Self { child, stdout, stderr, lines: Vec::new() }
+        Self { child, stdout, stderr, lines: Vec::new(), complaints: Vec::new() }
     }
 
     /// Reads on until a line of standard output is what is looked for.
@@ -72,6 +74,19 @@ impl Process {
         }
     }
 
+    /// Reads on until a line of standard error contains this.
+    pub fn wait_for_complaint(&mut self, part: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let line = next_line(&self.stderr, deadline)
+                .unwrap_or_else(|error| panic!("{error}; standard error {:#?}", self.complaints));
+            self.complaints.push(line);
+            if self.complaints.last().is_some_and(|line| line.contains(part)) {
+                return;
+            }
+        }
+    }
+
     /// Whether it has not ended yet.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
@@ -84,8 +99,9 @@ impl Process {
     /// Waits for its end, which is when nobody can write to its outputs any more.
     pub fn wait(mut self, patience: Duration) -> Ended {
         let deadline = Instant::now() + patience;
-        let mut stderr = Vec::new();
-        for (source, lines) in [(&self.stdout, &mut self.lines), (&self.stderr, &mut stderr)] {
+        for (source, lines) in
+            [(&self.stdout, &mut self.lines), (&self.stderr, &mut self.complaints)]
+        {
             loop {
                 match next_line(source, deadline) {
                     Ok(line) => lines.push(line),
@@ -96,7 +112,7 @@ impl Process {
         }
         let status = self.child.wait().unwrap();
         let text = |lines: &[String]| lines.iter().fold(String::new(), |text, line| text + line);
-        Ended { status, stdout: text(&self.lines), stderr: text(&stderr) }
+        Ended { status, stdout: text(&self.lines), stderr: text(&self.complaints) }
     }
 
     /// SIGKILL, and waits until it is gone.

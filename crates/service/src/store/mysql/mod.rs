@@ -125,10 +125,10 @@ struct Inner {
 impl Database {
     /// Reads the URL; connects when it is needed. At most `connections_max` connections at once.
     pub fn new(url: &str, connections_max: usize) -> Result<Self, UrlError> {
-        Self::reporting(url, connections_max, wait::log)
+        Self::reporting(url, connections_max, |_| ())
     }
 
-    /// The same, with another place than the log for what [`Database::migrate`] and
+    /// The same, with a further place than [`crate::waiting`] for what [`Database::migrate`] and
     /// [`Database::check_schema`] wait for.
     pub fn reporting(url: &str, connections_max: usize, report: Report) -> Result<Self, UrlError> {
         let opts = session(url::read(url)?, pool::IDLE_MAX);
@@ -160,7 +160,7 @@ impl Database {
     pub async fn migrate(&self, schema: &Schema) -> Result<(), Error> {
         let (report, place) = (self.0.report, self.place());
         let connect = self.dedicated(migrate::TIMEOUT);
-        let mut conn = reported(report, &self.connecting(), connect).await?;
+        let mut conn = reported(report, &pool::connecting(&self.0.opts), connect).await?;
         let migrating = migrate::migrate(&mut conn, &place, schema, report);
         let migrated = timeout(migrate::TIMEOUT, migrating).await;
         // Whatever was begun ends with the connection, and what was locked is free after this.
@@ -171,7 +171,8 @@ impl Database {
     /// Shows that the schema has the version that this program needs, without changing anything.
     pub async fn check_schema(&self, schema: &Schema) -> Result<(), Error> {
         let (report, place) = (self.0.report, self.place());
-        let mut connection = reported(report, &self.connecting(), self.connection()).await?;
+        let mut connection =
+            reported(report, &pool::connecting(&self.0.opts), self.connection()).await?;
         let checking = migrate::check(&mut connection, &place, schema, report);
         let checked = timeout(CONNECT_TIMEOUT, checking).await;
         let checked = checked.map_err(|_| Error::TimedOut)?;
@@ -205,11 +206,6 @@ impl Database {
         let opts = &self.0.opts;
         let schema = opts.db_name().unwrap_or_default();
         format!("the schema {schema} on {}:{}", opts.ip_or_hostname(), opts.tcp_port())
-    }
-
-    fn connecting(&self) -> String {
-        let opts = &self.0.opts;
-        format!("the server at {}:{} to take a connection", opts.ip_or_hostname(), opts.tcp_port())
     }
 
     /// Refuses a schema whose counters contradict its rows.

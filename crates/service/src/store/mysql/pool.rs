@@ -24,9 +24,15 @@ use super::{
     failure,
     metrics::{PoolMetrics, Retirement, Usage},
 };
+use crate::waiting::waiting_for;
 
 /// How long to wait for a connection that others use, and then for the server to take a new one.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a new connection is waited for.
+pub(super) fn connecting(opts: &Opts) -> String {
+    format!("the server at {}:{} to take a connection", opts.ip_or_hostname(), opts.tcp_port())
+}
 
 /// The server ends a connection that says nothing for so long, and rolls back what was begun on it.
 /// So a machine that stops in the middle of a transaction blocks others no longer than this.
@@ -157,6 +163,7 @@ impl Pool {
     pub(super) async fn connect(&self, opts: Opts) -> Result<Opened, Error> {
         // Read before: what is retired in the meantime includes this one.
         let generation = self.0.generation.load(Ordering::Acquire);
+        let _waiting = waiting_for(connecting(&opts));
         let connecting = async {
             let mut conn = Conn::new(opts).await?;
             let packet_bytes_max = check::packet_bytes_max(&mut conn).await?;

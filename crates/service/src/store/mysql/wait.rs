@@ -1,8 +1,11 @@
-//! Reports what a start or a migration waits for, so that an operator sees it while it lasts.
+//! Notes and reports what a start or a migration waits for, so that an operator sees it while it
+//! lasts.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, interval_at};
+
+use crate::waiting::waiting_for;
 
 /// How long a step may take before the first report.
 const FIRST_REPORT: Duration = Duration::from_secs(1);
@@ -22,18 +25,10 @@ pub struct Waiting<'a> {
 /// Where reports go. Called on the task that waits, so it must not block.
 pub type Report = fn(&Waiting<'_>);
 
-/// The default: a line in the log.
-pub(super) fn log(waiting: &Waiting<'_>) {
-    tracing::warn!(
-        waiting.seconds = waiting.since.as_secs(),
-        "the database is waited for: {}",
-        waiting.what
-    );
-}
-
-/// Awaits a step, and reports it after a second and every ten seconds from then on. Dropping the
+/// Awaits a step, which is in [`crate::waiting`] as long, and reports it after a second and every ten seconds from then on. Dropping the
 /// future drops the step.
 pub(super) async fn reported<T>(report: Report, what: &str, step: impl Future<Output = T>) -> T {
+    let _waiting = waiting_for(what);
     let started = Instant::now();
     let mut reports = interval_at(started + FIRST_REPORT, NEXT_REPORTS);
     let mut step = std::pin::pin!(step);
