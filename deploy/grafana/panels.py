@@ -221,7 +221,9 @@ GATEWAY_AND_AUTH = {
             ("Identities refused", "ops", "Calls past the gateway, or with another key.",
              [("sum by (service, reason) (rate(mypay_identity_refusals_total[$rate]))", "{{service}} {{reason}}")], {}),
         ]),
-        ("Traces", [
+        ("Log and traces", [
+            ("Log lines dropped", "ops", "The output was full (nothing read it) or failed.",
+             [("sum by (job, reason) (rate(mypay_log_lines_dropped_total[$rate]))", "{{job}} {{reason}}")], {}),
             ("Spans", "ops", "By whether the collector took them. All zero where nothing is traced.",
              [("sum by (job, outcome) (rate(mypay_trace_spans_total[$rate]))", "{{job}} {{outcome}}")], {}),
         ]),

@@ -42,7 +42,8 @@ pub fn complain(text: &str) {
     }
 }
 
-/// Tells the operator of something that goes on: in the log if there is one, else on standard error.
+/// Tells the operator of something that goes on: in the log if there is one, else on standard
+/// error.
 pub fn tell(text: &str) {
     if telemetry::is_started() {
         tracing::warn!("{text}");
@@ -51,8 +52,8 @@ pub fn tell(text: &str) {
     }
 }
 
-/// Waits for the log to be written, but not long: the end of the process does not depend on whatever
-/// reads it.
+/// Waits for the log to be written, but not long: the end of the process does not depend on
+/// whatever reads it.
 pub fn flush_log() {
     if !telemetry::flush(LOG_FLUSH_MAX) {
         complain("the log is not read; its last lines are lost");

@@ -158,8 +158,8 @@ impl Signals {
         self.state.send_modify(|state| state.phase = Phase::Serving);
     }
 
-    /// Waits for the first signal or for `failure`, and returns the failure if that was it. A second
-    /// signal ends the process at once.
+    /// Waits for the first signal or for `failure`, and returns the failure if that was it. A
+    /// second signal ends the process at once.
     pub async fn wait_or<T>(&self, failure: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             _ = self.told() => None,

@@ -92,8 +92,8 @@ pub fn flush(limit: Duration) -> bool {
     LOG.get().is_none_or(|log| log.flush(limit))
 }
 
-/// A descriptor of its own: the standard library's handle has a lock, which a writer that is blocked
-/// would keep from everything else.
+/// A descriptor of its own: the standard library's handle has a lock, which a writer that is
+/// blocked would keep from everything else.
 fn start_writer() -> io::Result<Writer> {
     let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     Writer::start(output, LogMetrics::default())

@@ -1,6 +1,6 @@
 //! What this process waits for at the moment, in words for its operator: a lock, a connection, an
-//! answer. A start or a command that takes long says so. One list for the process, as its log is, so
-//! that nothing has to be handed through.
+//! answer. A start or a command that takes long says so. One list for the process, as its log is,
+//! so that nothing has to be handed through.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},

@@ -82,8 +82,8 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Does the work on a thread that may block. Dropping the future has it stop and clean up, for which
-/// the end of the process leaves it some time.
+/// Does the work on a thread that may block. Dropping the future has it stop and clean up, for
+/// which the end of the process leaves it some time.
 async fn until_stopped<T: Send + 'static>(
     work: impl FnOnce(&Stop) -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {

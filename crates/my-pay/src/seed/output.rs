@@ -1,5 +1,5 @@
-//! The file of `my-pay seed`: there only when all of it is, and then in the place of the one before.
-//! It never touches anything but a regular file, such as a device that root could replace.
+//! The file of `my-pay seed`: there only when all of it is, and then in the place of the one
+//! before. It never touches anything but a regular file, such as a device that root could replace.
 
 use std::{
     fs::{self, FileType, OpenOptions},
@@ -21,7 +21,8 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Fails if there is something at `path` that may not be replaced, or no file can be made there.
+    /// Fails if there is something at `path` that may not be replaced, or no file can be made
+    /// there.
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
         check_place(path)?;
         let cannot = || cannot_write(path);
@@ -58,8 +59,8 @@ impl Output {
     }
 }
 
-/// Succeeds if there is nothing at this path, or a regular file that this user may write. A symbolic
-/// link is refused, because replacing it would replace the link and not the file.
+/// Succeeds if there is nothing at this path, or a regular file that this user may write. A
+/// symbolic link is refused, because replacing it would replace the link and not the file.
 fn check_place(path: &Path) -> anyhow::Result<()> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found.file_type(),
@@ -69,9 +70,9 @@ fn check_place(path: &Path) -> anyhow::Result<()> {
     if !found.is_file() {
         bail!("--output needs a regular file, but {} is {}", path.display(), kind(found));
     }
-    // What is replaced here could be replaced by anyone who may write the folder, but a file without
-    // the right to write was protected on purpose. Not to follow or to block is for what may take
-    // the file's place in this moment.
+    // What is replaced here could be replaced by anyone who may write the folder, but a file
+    // without the right to write was protected on purpose. Not to follow or to block is for what
+    // may take the file's place in this moment.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     OpenOptions::new()
         .write(true)

@@ -14,8 +14,8 @@ use std::{
 
 use super::metrics::LogMetrics;
 
-/// Bytes of lines that wait to be written at most; further lines are dropped. Some seconds of a busy
-/// service's log.
+/// Bytes of lines that wait to be written at most; further lines are dropped. Some seconds of a
+/// busy service's log.
 const WAITING_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Lines that wait are written together, this many bytes at once.

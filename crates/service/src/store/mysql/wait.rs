@@ -25,8 +25,8 @@ pub struct Waiting<'a> {
 /// Where reports go. Called on the task that waits, so it must not block.
 pub type Report = fn(&Waiting<'_>);
 
-/// Awaits a step, which is in [`crate::waiting`] as long, and reports it after a second and every ten seconds from then on. Dropping the
-/// future drops the step.
+/// Awaits a step, which is in [`crate::waiting`] as long, and reports it after a second and every
+/// ten seconds from then on. Dropping the future drops the step.
 pub(super) async fn reported<T>(report: Report, what: &str, step: impl Future<Output = T>) -> T {
     let _waiting = waiting_for(what);
     let started = Instant::now();
