@@ -16,7 +16,10 @@ use service::{
     http::{problem::chain, route},
 };
 
-use super::{member::Member, retry::says_unavailable};
+use super::{
+    member::{Fault, Member},
+    retry::says_unavailable,
+};
 
 /// Largest answer, in bytes. The largest there is, a script of the documentation, has 1.5 million.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -67,7 +70,8 @@ pub(super) async fn attempt(member: &Member, parts: &Parts, body: &Bytes) -> Out
     let response = match member.client().request(request).await {
         Ok(response) => response,
         Err(error) => {
-            member.failed(is_refused(&error), &chain(&error));
+            let fault = if is_refused(&error) { Fault::Refused } else { Fault::Broken };
+            member.failed(fault, &chain(&error));
             let is_unsent = error.is_connect() || is_unsent(&error);
             let error = error.into();
             return if is_unsent { Outcome::NotReceived(error) } else { Outcome::Broken(error) };
@@ -93,7 +97,7 @@ pub(super) async fn attempt(member: &Member, parts: &Parts, body: &Bytes) -> Out
         Err(error) => {
             // Too long an answer is a defect of the service, but the address works.
             if !error.is::<LengthLimitError>() {
-                member.failed(false, &chain(&*error));
+                member.failed(Fault::Broken, &chain(&*error));
             }
             Outcome::Broken(error)
         }

@@ -20,28 +20,27 @@ struct Candidate {
     in_flight: u64,
 }
 
-/// An address for the request that was not tried yet, if there is one: a ready one, or else, with
-/// `or_doubtful`, one that can be reached for all we know. It may still answer (while it drains),
-/// and otherwise says better than we could what it lacks.
+/// An address for the request that was not tried yet and is at least `lowest`, if there is one: a
+/// ready one, or else one that can be reached for all we know. It may still answer (while it
+/// drains), and otherwise says better than we could what it lacks.
 pub(super) fn choose(
     members: &[Arc<Member>],
     tried: &[SocketAddr],
-    or_doubtful: bool,
+    lowest: Standing,
     random: &Random,
 ) -> Option<Arc<Member>> {
-    let lowest = if or_doubtful { Standing::Doubtful } else { Standing::Ready };
     let mut best = lowest;
     // Two passes over a handful of addresses, instead of a list to keep up to date.
     for member in untried(members, tried).map(|(_, member)| member) {
         best = best.max(member.standing());
     }
-    let candidates = untried(members, tried).filter(|(_, member)| member.standing() == best).map(
-        |(index, member)| Candidate {
+    let candidates = untried(members, tried)
+        .filter(|(_, member)| member.standing() == best && member.has_room())
+        .map(|(index, member)| Candidate {
             index,
             weight: member.weight(),
             in_flight: member.in_flight(),
-        },
-    );
+        });
     let chosen = choose_candidate(candidates, random)?;
     members.get(chosen).map(Arc::clone)
 }

@@ -25,18 +25,36 @@ use crate::metrics::{AddressLabels, InFlight, Metrics};
 /// Whether an address gets requests, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
-    /// Its circuit is open: nobody answers there.
+    /// Its circuit is open: nothing listens there, or what does breaks off.
     Out,
+    /// Its circuit is open, because it takes connections and does not answer in time: it is frozen,
+    /// or only slow. Better than none, for a bounded number of requests.
+    Silent,
     /// It can be reached for all we know, but is not ready, or was not asked yet: the last resort.
     Doubtful,
     /// It is ready.
     Ready,
 }
 
+/// How a request was not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nothing listens at the address.
+    Refused,
+    /// The connection broke off.
+    Broken,
+    /// There was no answer in time, and another address may give one.
+    Silent,
+}
+
 /// The circuit as metrics show it.
 const CLOSED: i64 = 0;
 const HALF_OPEN: i64 = 1;
 const OPEN: i64 = 2;
+
+/// Requests in flight to a silent address, if there is no other: those beyond are answered at once,
+/// so that a frozen service does not take the places of requests for another one.
+const SILENT_IN_FLIGHT_MAX: u64 = 256;
 
 /// Idle connections that are kept to one address.
 const IDLE_CONNECTIONS_MAX: usize = 1024;
@@ -108,10 +126,21 @@ impl Member {
 
     pub(super) fn standing(&self) -> Standing {
         match self.standing.load(Ordering::Acquire) {
-            2 => Standing::Ready,
-            1 => Standing::Doubtful,
+            3 => Standing::Ready,
+            2 => Standing::Doubtful,
+            1 => Standing::Silent,
             _ => Standing::Out,
         }
+    }
+
+    /// Whether its circuit is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.standing() <= Standing::Silent
+    }
+
+    /// Whether it may get one more request, given its standing.
+    pub(super) fn has_room(&self) -> bool {
+        self.standing() != Standing::Silent || self.in_flight() < SILENT_IN_FLIGHT_MAX
     }
 
     /// The connections to use for a request.
@@ -165,24 +194,34 @@ impl Member {
         self.has_answered.swap(false, Ordering::Relaxed)
     }
 
-    /// A request was not answered. Nobody listening opens the circuit at once; anything else if it
+    /// A request was not answered. Nothing listening opens the circuit at once; anything else if it
     /// is one too many in a row.
-    pub(super) fn failed(&self, is_refused: bool, why: &str) {
+    pub(super) fn failed(&self, fault: Fault, why: &str) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        if is_refused {
+        match fault {
             // No pause: asking again costs nobody anything, and it may be back in a moment.
-            self.open(why);
-        } else if failures >= self.config.failures_max && self.open(why) {
+            Fault::Refused => {
+                self.open(Standing::Out, why);
+            }
+            Fault::Broken | Fault::Silent if failures < self.config.failures_max => {}
+            Fault::Broken => self.open_and_pause(Standing::Out, why),
+            Fault::Silent => self.open_and_pause(Standing::Silent, why),
+        }
+    }
+
+    fn open_and_pause(&self, standing: Standing, why: &str) {
+        if self.open(standing, why) {
             self.opened.notify_one();
         }
     }
 
-    /// Opens the circuit: no request goes there until it has said that it is ready. Tells whether
-    /// it was not open before.
-    pub(super) fn open(&self, why: &str) -> bool {
-        let before = self.standing.swap(Standing::Out as u8, Ordering::AcqRel);
-        self.show(Standing::Out, OPEN);
-        if before == Standing::Out as u8 {
+    /// Opens the circuit: no request goes there until it has said that it is ready, except to a
+    /// silent one as the last resort. Tells whether it was not open before.
+    pub(super) fn open(&self, standing: Standing, why: &str) -> bool {
+        debug_assert!(standing <= Standing::Silent, "{standing:?} is no open circuit");
+        let before = self.standing.swap(standing as u8, Ordering::AcqRel);
+        self.show(standing, OPEN);
+        if before <= Standing::Silent as u8 {
             return false;
         }
         self.openings.fetch_add(1, Ordering::AcqRel);
@@ -208,7 +247,7 @@ impl Member {
 
     /// One question goes out before the circuit closes.
     pub(super) fn half_open(&self) {
-        self.show(Standing::Out, HALF_OPEN);
+        self.show(self.standing(), HALF_OPEN);
     }
 
     /// It said that it is ready, unless the circuit has opened since it was asked.

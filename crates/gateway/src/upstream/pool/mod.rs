@@ -41,7 +41,7 @@ use tokio::{task::JoinSet, time::timeout};
 pub use self::config::PoolConfig;
 use self::{
     attempt::{Outcome, attempt},
-    member::{Member, Standing},
+    member::{Fault, Member, Standing},
     membership::{Members, Membership, Place},
     random::Random,
     retry::{Budget, is_repeatable},
@@ -162,7 +162,8 @@ impl Pool {
             tried: Vec::new(),
             is_in_doubt: false,
         };
-        let mut member = self.choose(&progress.tried, true).ok_or_else(|| self.nobody_left())?;
+        let mut member =
+            self.choose(&progress.tried, Standing::Silent).ok_or_else(|| self.nobody_left())?;
         loop {
             progress.tried.push(member.address());
             let begun = trace::begin_try(&parts.method, &progress.tried);
@@ -197,8 +198,12 @@ impl Pool {
         if let Ok(outcome) = timeout(self.config.try_timeout, trying.as_mut()).await {
             return outcome;
         }
-        member.failed(false, "a request was not answered in time");
         let somebody_else = self.has_tries_left(progress) && self.has_another(&progress.tried);
+        // Slowness counts only against an address that another one can stand in for: to leave out
+        // the last one for it would turn slow answers into none.
+        if somebody_else {
+            member.failed(Fault::Silent, "a request was not answered in time");
+        }
         if somebody_else && self.take_from_budget() { Outcome::Silent } else { trying.await }
     }
 
@@ -214,11 +219,15 @@ impl Pool {
             // Nothing was done and nobody was put to work, so no budget is needed; what was silent
             // was given up within the budget.
             Outcome::NotReceived(_) | Outcome::Refused | Outcome::Silent => {
-                self.choose(tried, true)
+                self.choose(tried, Standing::Doubtful)
             }
             Outcome::Broken(_) | Outcome::Unavailable(_) => {
                 let may = progress.is_repeatable && self.has_another(tried);
-                if may && self.take_from_budget() { self.choose(tried, false) } else { None }
+                if may && self.take_from_budget() {
+                    self.choose(tried, Standing::Ready)
+                } else {
+                    None
+                }
             }
         }
     }
@@ -242,8 +251,8 @@ impl Pool {
         taken
     }
 
-    fn choose(&self, tried: &[SocketAddr], or_doubtful: bool) -> Option<Arc<Member>> {
-        choose::choose(&self.members(), tried, or_doubtful, &self.random)
+    fn choose(&self, tried: &[SocketAddr], lowest: Standing) -> Option<Arc<Member>> {
+        choose::choose(&self.members(), tried, lowest, &self.random)
     }
 
     fn members(&self) -> RwLockReadGuard<'_, Arc<[Arc<Member>]>> {

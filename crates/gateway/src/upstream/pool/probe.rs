@@ -46,7 +46,7 @@ pub(super) async fn probe(member: Arc<Member>, random: Arc<Random>) {
             }
         }
         let openings = member.openings();
-        if member.standing() == Standing::Out {
+        if member.is_open() {
             member.half_open();
         }
         let verdict = ask(&member).await;
@@ -63,7 +63,7 @@ pub(super) async fn probe(member: Arc<Member>, random: Arc<Random>) {
                 interval
             }
             Verdict::Refused(why) => {
-                member.open(&why);
+                member.open(Standing::Out, &why);
                 interval
             }
             // Slow, but at work: its requests know better.
@@ -73,8 +73,8 @@ pub(super) async fn probe(member: Arc<Member>, random: Arc<Random>) {
                     member.become_doubtful(&why);
                     interval
                 }
-                Standing::Doubtful | Standing::Out => {
-                    member.open(&why);
+                Standing::Doubtful | Standing::Silent | Standing::Out => {
+                    member.open(Standing::Silent, &why);
                     pauses.longer()
                 }
             },
@@ -176,7 +176,7 @@ mod tests {
             clock.advance(config.slow_start / 2);
             pauses.settle(&member);
             assert_eq!(pauses.after_opening(&member), Duration::from_secs(expected));
-            member.open("on purpose");
+            member.open(Standing::Out, "on purpose");
         }
         member.become_ready(member.openings());
         clock.advance(config.slow_start);

@@ -115,3 +115,18 @@ async fn requests_to_a_silent_address_are_answered_elsewhere() {
     assert_eq!(pooled.retries("silent"), 3);
     assert_eq!(good.received(), 40);
 }
+
+#[tokio::test]
+async fn a_slow_address_that_is_the_only_one_goes_on_being_asked() {
+    let bad = Bad::start(Fault::Silence).await;
+    let config = PoolConfig { health_timeout: Duration::from_millis(50), ..quick() };
+    let pooled = Pooled::start(&[bad.address], 0, config).await;
+    // It says nothing, not even whether it is ready.
+    until("it is out", async || pooled.circuit(bad.address) == 2).await;
+    let slow = tokio::join!(pooled.post(), pooled.get(), async {
+        until("both have arrived", async || bad.received() == 2).await;
+        bad.resume();
+    });
+    assert_eq!((slow.0.status.as_u16(), slow.1.status.as_u16()), (200, 200));
+    pooled.until_ready(1).await;
+}

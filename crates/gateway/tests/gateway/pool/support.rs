@@ -25,6 +25,7 @@ use service::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::{JoinHandle, JoinSet},
 };
 
@@ -281,6 +282,8 @@ pub(super) struct Bad {
 
 struct BadState {
     fault: Mutex<Fault>,
+    /// Woken when those that were met with silence are answered after all.
+    resumed: Notify,
     received: AtomicUsize,
     asked: AtomicUsize,
 }
@@ -291,6 +294,7 @@ impl Bad {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(BadState {
             fault: Mutex::new(fault),
+            resumed: Notify::new(),
             received: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
         });
@@ -308,6 +312,12 @@ impl Bad {
 
     pub(super) fn set(&self, fault: Fault) {
         *self.state.fault.lock().unwrap() = fault;
+    }
+
+    /// Answers well from now on, also whom it has met with silence.
+    pub(super) fn resume(&self) {
+        self.set(Fault::None);
+        self.state.resumed.notify_waiters();
     }
 
     /// Requests, without those for readiness.
@@ -335,7 +345,10 @@ async fn shared_connection(mut stream: TcpStream, state: Arc<BadState>) {
     let fault = *state.fault.lock().unwrap();
     let good = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
     let answer = match fault {
-        Fault::Silence => std::future::pending().await,
+        Fault::Silence => {
+            state.resumed.notified().await;
+            good
+        }
         _ if is_health => good,
         Fault::None => good,
         Fault::Close => "",
