@@ -71,6 +71,11 @@ impl People {
         (people, memory)
     }
 
+    /// All of them.
+    pub fn all(&self) -> &[Person] {
+        &self.0
+    }
+
     /// The same people, after a restart.
     pub fn on(&self, client: &Client) -> Self {
         let moved = |person: &Person| Person { client: client.clone(), ..person.clone() };

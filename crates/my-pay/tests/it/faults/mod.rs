@@ -3,9 +3,11 @@
 //! by asking again with the same key.
 
 mod accounts;
+mod failover;
 mod inside;
 mod load;
 mod money;
+mod packets;
 mod restarts;
 mod sessions;
 mod standing;
@@ -59,7 +61,10 @@ impl Scene {
     }
 
     async fn start_with(shape: Shape) -> Self {
-        let cluster = Cluster::start_with(shape, &SETTINGS).await;
+        Self::on(Cluster::start_with(shape, &SETTINGS).await).await
+    }
+
+    async fn on(cluster: Cluster) -> Self {
         let random = Random::new();
         let doors = Doors::new(cluster.gateways.iter().map(Node::client).collect());
         let (people, funding) = People::register(doors.client()).await;

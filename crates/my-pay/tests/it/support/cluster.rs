@@ -71,7 +71,11 @@ impl Cluster {
 
     /// Another number of processes, with further variables for all of them.
     pub async fn start_with(shape: Shape, variables: &[(&str, &str)]) -> Self {
-        let mariadb = MariaDb::start();
+        Self::start_on(MariaDb::start(), shape, variables).await
+    }
+
+    /// The same on a database server that the test has started.
+    pub async fn start_on(mariadb: MariaDb, shape: Shape, variables: &[(&str, &str)]) -> Self {
         for schema in SCHEMAS {
             mariadb.create_database(schema);
         }
