@@ -279,6 +279,16 @@ DATABASE = {
             ("Memory of Redis", "bytes", "In use, and the most it may use.",
              [("redis_memory_used_bytes", "used"), ("redis_memory_max_bytes", "most")], {}),
         ]),
+        ("The clock", [
+            ("Clock and database server", "s", "How far the clock of the database's server is ahead of each process's.",
+             [("mypay_clock_database_difference_seconds", "{{service}} {{instance}}")], {}),
+            ("Clocks that were set", "ops", "Jumps of machines' clocks while processes ran.",
+             [("rate(mypay_clock_jumps_total[$rate])", "{{job}} {{instance}}")], {}),
+            ("Clocks not followed", "s", "How far a machine's clock is ahead of the time that its process goes by. 0 while it is followed.",
+             [("mypay_clock_not_followed_seconds", "{{job}} {{instance}}")], {}),
+            ("Times not kept", "ops", "Times that the time was not read from the database or not kept there.",
+             [("sum by (service) (rate(mypay_clock_record_failures_total[$rate]))", "{{service}}")], {}),
+        ]),
         ("The machine", [
             ("Processors", "percentunit", "Share that is busy.",
              [('1 - avg(rate(node_cpu_seconds_total{mode="idle"}[$rate]))', "busy")], {"max": 1}),

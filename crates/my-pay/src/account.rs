@@ -12,6 +12,7 @@ use service::{
     fatal::{self, Failure, Reporter},
     http::health::Readiness,
     metrics::Measured,
+    timekeeping::Watch,
 };
 
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     edge,
     operations::{self, Metrics},
     server::{Listener, Server},
+    timekeeping,
 };
 
 /// The running service.
@@ -31,6 +33,7 @@ pub struct Account {
     /// Tells gateways what was revoked, if there is Redis.
     publisher: Option<Publisher>,
     service: AccountService,
+    clock_watch: Watch,
     reporter: Reporter,
     failure: Failure,
     // Held to the end: nobody else may open the file before.
@@ -40,19 +43,24 @@ pub struct Account {
 impl Account {
     /// Starts it; when it returns, gateways are answered.
     pub async fn start(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        let clock = timekeeping::steady(config, clock);
         let keys = config.identity.keys()?;
         let redis_url = edge::redis_url(config)?;
         let has_redis = redis_url.is_some();
         let listener = Listener::bind(config.account.listen)?;
         let operations = operations::bind(config)?;
         let (reporter, failure) = fatal::channel();
-        let Opened { store, file } = open_account(&config.account.database(), &reporter).await?;
+        let Opened { store, keeper, file } =
+            open_account(&config.account.database(), &reporter).await?;
+        let keepers = vec![keeper];
+        timekeeping::check(config, &clock, &keepers).await?;
         let mut metrics = Metrics::new();
         let registry = &mut metrics.registry;
         let account = AccountService::new(store, config.account.to_service(), clock.clone())?;
         account.register_metrics(registry);
         let installation = account.installation().await;
         let installation = installation.context("the account database has no installation")?;
+        let clock_watch = timekeeping::watch(config, &clock, keepers, registry);
         let service = Arc::new(account.clone());
         let mut readiness: Vec<Arc<dyn Readiness>> = vec![service.clone()];
         let mut publisher = None;
@@ -82,6 +90,7 @@ impl Account {
             _operations: operations,
             publisher,
             service: account,
+            clock_watch,
             reporter,
             failure,
             _file: file,
@@ -99,6 +108,7 @@ impl Account {
     pub async fn shut_down(self) -> anyhow::Result<()> {
         tracing::info!("the account service is stopping");
         self.server.stop().await?;
+        self.clock_watch.stop().await;
         if let Some(publisher) = self.publisher {
             publisher.stop().await;
         }

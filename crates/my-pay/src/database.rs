@@ -3,17 +3,20 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use service::{fatal::Reporter, store::mysql};
+use service::{fatal::Reporter, store::mysql, timekeeping::Keeper};
 
 use crate::{
     config::{DatabaseSettings, DatabaseUrl, MoneyConfig, Secret},
     data_dir::DatabaseFile,
     flags::Owner,
+    timekeeping,
 };
 
 /// A store, and what must be held as long as it is used.
 pub(crate) struct Opened<T> {
     pub(crate) store: T,
+    /// Where the service keeps the time.
+    pub(crate) keeper: Keeper,
     /// Keeps other processes out of a file; none of a server's.
     pub(crate) file: Option<DatabaseFile>,
 }
@@ -28,19 +31,22 @@ pub(crate) async fn open_account(
             let file = DatabaseFile::take(&path)?;
             let store =
                 account::SqliteStore::open(&path, fatal).with_context(|| cannot_open(settings))?;
-            Ok(Opened { store: Arc::new(store), file: Some(file) })
+            let keeper = timekeeping::embedded(settings.service, &path, fatal)?;
+            Ok(Opened { store: Arc::new(store), keeper, file: Some(file) })
         }
         DatabaseUrl::Mysql(url) => {
             let database = open_mysql(Owner::Account, settings, &url).await?;
+            let keeper = timekeeping::shared(settings.service, &database);
             let store = account::store::mysql::MySqlStore::new(database);
-            Ok(Opened { store: Arc::new(store), file: None })
+            Ok(Opened { store: Arc::new(store), keeper, file: None })
         }
     }
 }
 
-/// The money service's store.
+/// The money service's store. What ends the process is reported to `fatal`.
 pub(crate) async fn open_money(
     config: &MoneyConfig,
+    fatal: &Reporter,
 ) -> anyhow::Result<Opened<money::store::Database>> {
     let settings = &config.database();
     match settings.url()? {
@@ -48,12 +54,14 @@ pub(crate) async fn open_money(
             let file = DatabaseFile::take(&path)?;
             let store = money::store::sqlite::SqliteStore::open(&path)
                 .with_context(|| cannot_open(settings))?;
-            Ok(Opened { store: money::store::Database::Sqlite(store), file: Some(file) })
+            let keeper = timekeeping::embedded(settings.service, &path, fatal)?;
+            Ok(Opened { store: money::store::Database::Sqlite(store), keeper, file: Some(file) })
         }
         DatabaseUrl::Mysql(url) => {
             let database = open_mysql(Owner::Money, settings, &url).await?;
+            let keeper = timekeeping::shared(settings.service, &database);
             let store = money::store::mysql::MySqlStore::new(database, config.lanes);
-            Ok(Opened { store: money::store::Database::MySql(store), file: None })
+            Ok(Opened { store: money::store::Database::MySql(store), keeper, file: None })
         }
     }
 }

@@ -41,6 +41,11 @@ pub struct Flags {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
+    /// Today's date, to start with a clock that would be refused although it is right [variable:
+    /// `MY_PAY_CLOCK_TODAY`]
+    #[arg(long, value_name = "DATE")]
+    pub today: Option<String>,
+
     /// What every command has.
     #[command(flatten)]
     pub common: CommonFlags,
@@ -107,6 +112,11 @@ pub struct AccountFlags {
     #[command(flatten)]
     pub redis: RedisFlags,
 
+    /// Today's date, to start with a clock that would be refused although it is right [variable:
+    /// `MY_PAY_CLOCK_TODAY`]
+    #[arg(long, value_name = "DATE")]
+    pub today: Option<String>,
+
     /// What every command has.
     #[command(flatten)]
     pub common: CommonFlags,
@@ -132,6 +142,11 @@ pub struct MoneyFlags {
     /// Where Redis is.
     #[command(flatten)]
     pub redis: RedisFlags,
+
+    /// Today's date, to start with a clock that would be refused although it is right [variable:
+    /// `MY_PAY_CLOCK_TODAY`]
+    #[arg(long, value_name = "DATE")]
+    pub today: Option<String>,
 
     /// What every command has.
     #[command(flatten)]
@@ -255,6 +270,7 @@ impl CommandFlags for Flags {
         layer.listen = self.listen;
         layer.data_dir.clone_from(&self.data_dir);
         layer.rate_limit = self.rate_limit;
+        layer.clock.today.clone_from(&self.today);
     }
 }
 
@@ -282,6 +298,7 @@ impl CommandFlags for AccountFlags {
         self.common.apply(layer);
         self.redis.apply(layer);
         layer.account.listen = self.listen;
+        layer.clock.today.clone_from(&self.today);
         layer.account.database_url.clone_from(&self.database_url);
     }
 }
@@ -295,6 +312,7 @@ impl CommandFlags for MoneyFlags {
         self.common.apply(layer);
         self.redis.apply(layer);
         layer.money.listen = self.listen;
+        layer.clock.today.clone_from(&self.today);
         layer.money.database_url.clone_from(&self.database_url);
         layer.upstreams.account = given(&self.account_upstream);
     }

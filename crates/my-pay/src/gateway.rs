@@ -11,12 +11,14 @@ use service::{
         internal::AccountClient,
         revocations::Subscriber,
     },
+    timekeeping::Watch,
 };
 
 use crate::{
     config::Config,
     edge, operations,
     server::{Listener, Server},
+    timekeeping,
 };
 
 /// Where a POST with the same `Idempotency-Key` moves money once, however often it arrives.
@@ -28,11 +30,13 @@ pub struct Edge {
     server: Server,
     // Metrics are served to the end of the process.
     _operations: Option<Server>,
+    clock_watch: Watch,
 }
 
 impl Edge {
     /// Starts it, inside a tokio runtime; when it returns, clients are answered.
     pub fn start(config: &Config, clock: &Clock) -> anyhow::Result<Self> {
+        let clock = &timekeeping::steady(config, clock.clone());
         let accounts = config.upstreams.account()?;
         let moneys = config.upstreams.money()?;
         let keys = config.identity.keys()?;
@@ -49,6 +53,7 @@ impl Edge {
             http: observed.http.clone(),
             ..Shared::default()
         };
+        let clock_watch = timekeeping::watch(config, clock, Vec::new(), registry);
         shared.metrics.register(registry);
         shared.rate_limits.register(registry);
         if let Some(redis) = &shared.redis {
@@ -77,13 +82,14 @@ impl Edge {
         let server = listener.serve(gateway, config.server.limits(), observed.listener.clone());
         let operations = observed.serve(operations, config);
         edge::announce("gateway", server.address, has_redis);
-        Ok(Self { server, _operations: operations })
+        Ok(Self { server, _operations: operations, clock_watch })
     }
 
     /// Lets balancers notice, stops accepting, and finishes what is in flight.
     pub async fn shut_down(self) -> anyhow::Result<()> {
         tracing::info!("the gateway is stopping");
         self.server.stop().await?;
+        self.clock_watch.stop().await;
         tracing::info!("the gateway has stopped");
         Ok(())
     }

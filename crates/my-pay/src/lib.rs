@@ -25,3 +25,4 @@ mod operations;
 pub mod output;
 mod server;
 pub mod signals;
+mod timekeeping;

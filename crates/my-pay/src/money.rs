@@ -17,6 +17,7 @@ use service::{
     installation::OtherInstallation,
     metrics::Measured,
     shutdown::{self, Trigger},
+    timekeeping::Watch,
     waiting::waiting_for,
 };
 
@@ -27,6 +28,7 @@ use crate::{
     edge,
     operations::{self, Metrics},
     server::{Listener, Server},
+    timekeeping,
 };
 
 /// How long a start waits for the account feed. Without an account service no client gets as far as
@@ -40,6 +42,7 @@ pub struct Money {
     _operations: Option<Server>,
     service: MoneyService,
     stop_working: Trigger,
+    clock_watch: Watch,
     reporter: Reporter,
     failure: Failure,
     // Held to the end: nobody else may open the file before.
@@ -49,6 +52,7 @@ pub struct Money {
 impl Money {
     /// Starts it; when it returns, gateways are answered.
     pub async fn start(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        let clock = timekeeping::steady(config, clock);
         let keys = config.identity.keys()?;
         let redis_url = edge::redis_url(config)?;
         let has_redis = redis_url.is_some();
@@ -57,7 +61,10 @@ impl Money {
         let feed = Arc::new(AccountClient::new(accounts, signer, None, clock.clone())?);
         let listener = Listener::bind(config.money.listen)?;
         let operations = operations::bind(config)?;
-        let Opened { store, file } = open_money(&config.money).await?;
+        let (reporter, failure) = fatal::channel();
+        let Opened { store, keeper, file } = open_money(&config.money, &reporter).await?;
+        let keepers = vec![keeper];
+        timekeeping::check(config, &clock, &keepers).await?;
         let mut metrics = Metrics::new();
         let registry = &mut metrics.registry;
         store.register_metrics(registry);
@@ -73,7 +80,6 @@ impl Money {
             locks = Some(Arc::new(taken));
         }
         let (stop_working, working) = shutdown::channel();
-        let (reporter, failure) = fatal::channel();
         let dependencies = Dependencies {
             clock: clock.clone(),
             feed,
@@ -84,6 +90,7 @@ impl Money {
         let money = MoneyService::start(&store, config.money.engine(), dependencies, working)?;
         catch_up(&money).await?;
         money.register_metrics(registry);
+        let clock_watch = timekeeping::watch(config, &clock, keepers, registry);
         let mut readiness = vec![money.readiness()];
         readiness.extend(redis.as_ref().map(edge::redis_readiness));
         let verifier = edge::verifier(&keys, Party::Money, &clock);
@@ -102,6 +109,7 @@ impl Money {
             _operations: operations,
             service: money,
             stop_working,
+            clock_watch,
             reporter,
             failure,
             _file: file,
@@ -119,6 +127,7 @@ impl Money {
     pub async fn shut_down(self) -> anyhow::Result<()> {
         tracing::info!("the money service is stopping");
         self.server.stop().await?;
+        self.clock_watch.stop().await;
         if self.reporter.is_reported() {
             std::mem::forget(self.service);
             tracing::info!("the money service has stopped, its database was not closed");

@@ -12,6 +12,7 @@ use service::{
     fatal::{self, Failure, Reporter},
     installation::OtherInstallation,
     shutdown::{self, Trigger},
+    timekeeping::Watch,
     trace,
     waiting::waiting_for,
 };
@@ -22,6 +23,7 @@ use crate::{
     money::catch_up,
     operations::{self, Metrics},
     server::{Listener, Server},
+    timekeeping,
 };
 
 /// The running product.
@@ -32,6 +34,7 @@ pub struct Up {
     account: AccountService,
     money: MoneyService,
     stop_working: Trigger,
+    clock_watch: Watch,
     reporter: Reporter,
     failure: Failure,
     // Held to the end: the databases are closed before another process may take the folder.
@@ -53,18 +56,24 @@ impl Up {
         refuse_other_databases(config)?;
         let listener = Listener::bind(config.listen)?;
         let operations = operations::bind(config)?;
+        let clock = timekeeping::steady(config, clock);
         let data_dir = DataDir::take(&config.data_dir)?;
         let (stop_working, working) = shutdown::channel();
         let (reporter, failure) = fatal::channel();
 
         let accounts = account::SqliteStore::open(&data_dir.account_database(), &reporter)
             .context("the account database cannot be opened")?;
+        let wallets = money::store::sqlite::SqliteStore::open(&data_dir.money_database())
+            .context("the money database cannot be opened")?;
+        let keepers = vec![
+            timekeeping::embedded("account", &data_dir.account_database(), &reporter)?,
+            timekeeping::embedded("money", &data_dir.money_database(), &reporter)?,
+        ];
+        timekeeping::check(config, &clock, &keepers).await?;
         let account =
             AccountService::new(Arc::new(accounts), config.account.to_service(), clock.clone())?;
         let feed: Arc<dyn AccountFeed> = Arc::new(account.clone());
 
-        let wallets = money::store::sqlite::SqliteStore::open(&data_dir.money_database())
-            .context("the money database cannot be opened")?;
         let wallets = Database::Sqlite(wallets);
         refuse_mixed_files(&account, &wallets, &data_dir).await?;
         let dependencies = Dependencies {
@@ -94,6 +103,7 @@ impl Up {
         account.register_metrics(registry);
         money.register_metrics(registry);
         data_dir.register_metrics(registry);
+        let clock_watch = timekeeping::watch(config, &clock, keepers, registry);
         let listener_metrics = metrics.listener.clone();
         let operations = metrics.serve(operations, config);
         let gateway = Gateway::start_shared(config.gateway(), routes, introspection, clock, shared)
@@ -109,6 +119,7 @@ impl Up {
             account,
             money,
             stop_working,
+            clock_watch,
             reporter,
             failure,
             _data_dir: data_dir,
@@ -140,6 +151,7 @@ impl Up {
     pub async fn shut_down(self) -> anyhow::Result<()> {
         tracing::info!("my-pay is stopping");
         self.server.stop().await?;
+        self.clock_watch.stop().await;
         if self.reporter.is_reported() {
             std::mem::forget((self.account, self.money));
             tracing::info!("my-pay has stopped, its databases were not closed");

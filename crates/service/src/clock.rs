@@ -1,17 +1,15 @@
 //! Time, as an argument: a [`Clock`] is the machine's, or one that a test holds and moves. Nothing
 //! else in the workspace reads the time of day.
 
-use std::{
-    fmt,
-    str::FromStr,
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+mod machine;
+mod steady;
+
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer};
+
+pub(crate) use self::steady::Look;
+use self::{machine::Machine, steady::Steady};
 
 /// A moment: whole microseconds since 1970-01-01T00:00:00Z. Shown as RFC 3339, always in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,50 +69,60 @@ impl Serialize for Timestamp {
 
 /// Where the time comes from.
 #[derive(Debug, Clone, Default)]
-pub struct Clock(Source);
-
-#[derive(Debug, Clone, Default)]
-enum Source {
-    #[default]
-    System,
-    Held(Arc<AtomicI64>),
+pub struct Clock {
+    machine: Machine,
+    steady: Option<Arc<Steady>>,
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// The machine's clock, whatever it says.
     pub const fn system() -> Self {
-        Self(Source::System)
+        Self { machine: Machine::System, steady: None }
     }
 
     /// A clock that stands still until [`Clock::advance`] moves it. Clones share the time.
     pub fn held(at: Timestamp) -> Self {
-        Self(Source::Held(Arc::new(AtomicI64::new(at.0))))
+        Self { machine: Machine::held(at.0), steady: None }
+    }
+
+    /// The same clock, but it does not follow the machine's when that jumps further than
+    /// `jump_max`: it goes on by the time that has passed, until the machine's clock is back.
+    #[must_use]
+    pub fn steady(self, jump_max: Duration) -> Self {
+        let steady = Steady::new(self.machine.time_of_day(), self.machine.since_boot(), jump_max);
+        Self { steady: Some(Arc::new(steady)), ..self }
     }
 
     /// The time now.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the time of day")]
     pub fn now(&self) -> Timestamp {
-        match &self.0 {
-            Source::System => Timestamp(jiff::Timestamp::now().as_microsecond()),
-            Source::Held(micros) => Timestamp(micros.load(Ordering::SeqCst)),
+        let time_of_day = self.machine.time_of_day();
+        match &self.steady {
+            Some(steady) => Timestamp(steady.now(time_of_day, self.machine.since_boot())),
+            None => Timestamp(time_of_day),
         }
+    }
+
+    /// Compares the machine's clock with the time that has passed since the last look. A clock that
+    /// is not steady believes everything, so there is nothing to compare with.
+    pub(crate) fn look(&self) -> Option<Look> {
+        let steady = self.steady.as_ref()?;
+        Some(steady.look(self.machine.time_of_day(), self.machine.since_boot()))
     }
 
     /// Time since some fixed moment, for measuring intervals: unlike the time of day, it never goes
     /// back when an operator or a time server corrects the machine.
     pub fn monotonic(&self) -> Duration {
-        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        match &self.0 {
-            Source::System => START.elapsed(),
-            Source::Held(_) => self.now().since(Timestamp(0)),
-        }
+        self.machine.monotonic()
     }
 
     /// Moves a held clock forward; the machine's clock cannot be moved, and stays.
     pub fn advance(&self, by: Duration) {
-        if let Source::Held(micros) = &self.0 {
-            micros.store(self.now().plus(by).0, Ordering::SeqCst);
-        }
+        self.machine.advance(by);
+    }
+
+    /// Sets a held clock without time passing, as an operator or a time server sets a machine's.
+    pub fn set(&self, at: Timestamp) {
+        self.machine.set(at.0);
     }
 }
 
@@ -136,6 +144,21 @@ mod tests {
         clock.clone().advance(Duration::from_micros(3));
         assert_eq!(clock.now().as_micros(), 8);
         assert_eq!(clock.monotonic(), Duration::from_micros(8));
+    }
+
+    #[test]
+    fn a_steady_clock_follows_what_is_plausible_and_nothing_else() {
+        let start = Timestamp::from_micros(1_763_888_400_000_000);
+        let clock = Clock::held(start).steady(Duration::from_hours(24));
+        clock.set(start.plus(Duration::from_hours(1)));
+        assert_eq!(clock.now(), start.plus(Duration::from_hours(1)));
+        let two_years = Duration::from_hours(2 * 365 * 24);
+        clock.set(start.plus(two_years));
+        assert_eq!(clock.now(), start);
+        clock.clone().advance(Duration::from_mins(5));
+        assert_eq!(clock.now(), start.plus(Duration::from_mins(5)), "time passes");
+        clock.set(start.plus(Duration::from_mins(6)));
+        assert_eq!(clock.now(), start.plus(Duration::from_mins(6)), "the clock is back");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod redis;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+pub mod timekeeping;
 pub mod trace;
 pub mod waiting;
 

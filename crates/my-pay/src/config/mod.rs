@@ -3,6 +3,7 @@
 //! settings, and the reference in docs/configuration.toml is generated from that documentation.
 
 mod account;
+mod clock;
 mod database;
 mod gateway;
 mod identity;
@@ -28,6 +29,7 @@ use service::telemetry::{self, LogFormat};
 
 pub use self::{
     account::AccountConfig,
+    clock::ClockConfig,
     database::{DatabaseSettings, DatabaseUrl},
     gateway::GatewayConfig,
     identity::IdentityConfig,
@@ -72,6 +74,10 @@ pub struct Config {
     /// The HTTP server.
     #[config(nested)]
     pub server: ServerConfig,
+
+    /// The check of the machine's clock, of every service with a database.
+    #[config(nested)]
+    pub clock: ClockConfig,
 
     /// Traces, by OpenTelemetry: off unless there is an endpoint. `OTEL_RESOURCE_ATTRIBUTES` and
     /// `OTEL_EXPORTER_OTLP_HEADERS` are honoured.
@@ -153,6 +159,7 @@ impl Config {
     fn validate(&self) -> anyhow::Result<()> {
         telemetry::parse_levels(&self.log_levels).map_err(anyhow::Error::msg)?;
         self.server.validate().map_err(anyhow::Error::msg)?;
+        self.clock.validate().map_err(anyhow::Error::msg)?;
         self.tracing.validate().map_err(anyhow::Error::msg)?;
         self.upstreams.validate().map_err(anyhow::Error::msg)?;
         self.money.validate().map_err(anyhow::Error::msg)?;

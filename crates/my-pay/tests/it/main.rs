@@ -8,6 +8,7 @@ mod accounts;
 mod apart;
 mod auths;
 mod bad_input;
+mod clock;
 mod concurrency;
 mod crash;
 mod disk;

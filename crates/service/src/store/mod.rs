@@ -4,3 +4,4 @@ pub mod counter;
 pub mod mysql;
 pub mod owner;
 pub mod sqlite;
+pub mod times;

@@ -32,6 +32,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0002_token_successors.sql"),
     include_str!("migrations/0003_email_spellings.sql"),
     include_str!("migrations/0004_installation.sql"),
+    include_str!("migrations/0005_service_clock.sql"),
 ]);
 
 /// Accounts in a schema that any number of services share.

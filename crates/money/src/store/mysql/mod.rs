@@ -31,6 +31,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0001_wallets_and_transfers.sql"),
     include_str!("migrations/0002_system_wallets_hold_more.sql"),
     include_str!("migrations/0003_installation.sql"),
+    include_str!("migrations/0004_service_clock.sql"),
 ]);
 
 /// The database, and how many lanes write to it.

@@ -3,6 +3,7 @@
 //! by asking again with the same key.
 
 mod accounts;
+mod clock;
 mod failover;
 mod inside;
 mod load;

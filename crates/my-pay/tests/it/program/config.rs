@@ -44,6 +44,10 @@ fn the_effective_configuration_is_a_file_that_gives_it_again() {
         drain_delay_ms = 3000
         drain_timeout_ms = 10000
 
+        [clock]
+        stopped_max_seconds = 604800
+        difference_max_seconds = 60
+
         [tracing]
         otlp_endpoint = ""
         sampling_ratio = 1.0
@@ -191,8 +195,8 @@ fn bad_files_are_refused() {
     expect![[r#"
         "lisen = \"127.0.0.1:1\""
         my-pay: file.toml, line 1: unknown field `lisen`, expected one of `listen`,
-            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `tracing`,
-            `identity`, `redis`, `upstreams`, `gateway`, `account`, `money`
+            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `clock`,
+            `tracing`, `identity`, `redis`, `upstreams`, `gateway`, `account`, `money`
 
         "\n[server]\nconections_max = 1"
         my-pay: file.toml, line 3: unknown field `conections_max`, expected one of
@@ -201,8 +205,8 @@ fn bad_files_are_refused() {
 
         "[sever]\nconnections_max = 1"
         my-pay: file.toml, line 1: unknown field `sever`, expected one of `listen`,
-            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `tracing`,
-            `identity`, `redis`, `upstreams`, `gateway`, `account`, `money`
+            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `clock`,
+            `tracing`, `identity`, `redis`, `upstreams`, `gateway`, `account`, `money`
 
         "[server]\nconnections_max = \"many\""
         my-pay: file.toml, line 2: invalid type: string "many", expected usize
@@ -272,6 +276,9 @@ fn bad_variables_are_refused() {
         ("MY_PAY_RATE_LIMIT", "maybe"),
         ("MY_PAY_SERVER_CONNECTIONS_MAX", "many"),
         ("MY_PAY_SERVER_CONNECTIONS_MAX", "0"),
+        ("MY_PAY_CLOCK_TODAY", "26.11.2026"),
+        ("MY_PAY_CLOCK_STOPPED_MAX_SECONDS", "0"),
+        ("MY_PAY_CLOCK_DIFFERENCE_MAX_SECONDS", "3601"),
         ("MY_PAY_CONFIG", "nowhere.toml"),
     ];
     expect![[r#"
@@ -291,6 +298,15 @@ fn bad_variables_are_refused() {
 
         ("MY_PAY_SERVER_CONNECTIONS_MAX", "0")
         my-pay: server.connections_max must be from 1 to 1000000
+
+        ("MY_PAY_CLOCK_TODAY", "26.11.2026")
+        my-pay: clock.today must be a date such as 2026-11-26
+
+        ("MY_PAY_CLOCK_STOPPED_MAX_SECONDS", "0")
+        my-pay: clock.stopped_max_seconds must be from 60 to 31536000
+
+        ("MY_PAY_CLOCK_DIFFERENCE_MAX_SECONDS", "3601")
+        my-pay: clock.difference_max_seconds must be from 1 to 3600
 
         ("MY_PAY_CONFIG", "nowhere.toml")
         my-pay: the configuration file nowhere.toml cannot be read: No such file or

@@ -1,0 +1,8 @@
+-- The newest time by which the service has run, so that a start with a wrong clock is noticed.
+CREATE TABLE IF NOT EXISTS service_clock (
+    id BIGINT NOT NULL PRIMARY KEY,
+    newest_at BIGINT NOT NULL
+);
+-- Ids of transfers grow with time, so the last one is the newest.
+INSERT INTO service_clock (id, newest_at)
+SELECT 1, created_at FROM transfers ORDER BY id DESC LIMIT 1;
