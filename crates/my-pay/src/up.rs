@@ -65,17 +65,17 @@ impl Up {
             .context("the account database cannot be opened")?;
         let wallets = money::store::sqlite::SqliteStore::open(&data_dir.money_database())
             .context("the money database cannot be opened")?;
-        let keepers = vec![
-            timekeeping::embedded("account", &data_dir.account_database(), &reporter)?,
-            timekeeping::embedded("money", &data_dir.money_database(), &reporter)?,
-        ];
-        timekeeping::check(config, &clock, &keepers).await?;
         let account =
             AccountService::new(Arc::new(accounts), config.account.to_service(), clock.clone())?;
         let feed: Arc<dyn AccountFeed> = Arc::new(account.clone());
 
         let wallets = Database::Sqlite(wallets);
         refuse_mixed_files(&account, &wallets, &data_dir).await?;
+        let keepers = vec![
+            timekeeping::embedded("account", &data_dir.account_database(), &reporter)?,
+            timekeeping::embedded("money", &data_dir.money_database(), &reporter)?,
+        ];
+        timekeeping::check(config, &clock, &keepers).await?;
         let dependencies = Dependencies {
             clock: clock.clone(),
             feed,

@@ -129,7 +129,7 @@ mod tests {
         service: "test",
         first_tables: &["service_clock"],
         migrations: &[
-            "CREATE TABLE service_clock (id BIGINT NOT NULL PRIMARY KEY, newest_at BIGINT NOT NULL)",
+            "CREATE TABLE service_clock (id BIGINT PRIMARY KEY, newest_at BIGINT NOT NULL)",
         ],
     };
     const BOUNDS: Bounds = Bounds {
