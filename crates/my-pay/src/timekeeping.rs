@@ -13,6 +13,7 @@ use service::{
         times::{MySqlTimes, SqliteTimes},
     },
     timekeeping::{ClockMetrics, Keeper, Watch, check_at_start},
+    waiting::waiting_for,
 };
 
 use crate::config::Config;
@@ -28,6 +29,7 @@ pub(crate) async fn check(
     clock: &Clock,
     keepers: &[Keeper],
 ) -> anyhow::Result<()> {
+    let _waiting = waiting_for("the newest time in the databases");
     let today = config.clock.date().map_err(anyhow::Error::msg)?;
     Ok(check_at_start(keepers, clock, config.clock.bounds(), today).await?)
 }
