@@ -53,6 +53,28 @@ impl Rejection {
         Self::SystemCapacityExceeded,
     ];
 
+    /// Whether it is recorded under the command's key, so that the same command gets it again even
+    /// if it could succeed now. What is not recorded leaves the key free: there is no wallet that
+    /// it could be recorded for, the key is another command's, or the client is not the cause.
+    pub const fn is_recorded(self) -> bool {
+        match self {
+            Self::IdempotencyKeyReused
+            | Self::WalletRequired
+            | Self::WalletNotFound
+            | Self::SystemCapacityExceeded => false,
+            Self::SameWallet
+            | Self::ReceiverWalletNotFound
+            | Self::WalletFrozen
+            | Self::WalletClosed
+            | Self::ReceiverWalletFrozen
+            | Self::ReceiverWalletClosed
+            | Self::CurrencyMismatch
+            | Self::InsufficientBalance
+            | Self::BalanceLimitExceeded
+            | Self::ReceiverBalanceLimitExceeded => true,
+        }
+    }
+
     /// Its stable name.
     pub fn code(self) -> &'static str {
         match self {

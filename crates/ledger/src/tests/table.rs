@@ -129,6 +129,7 @@ fn every_rejection_in_order_of_precedence() {
     ];
     assert_eq!(table.each_ref().map(|row| row.0), R::ALL, "a row for every rejection, in order");
     for (rejection, recorded, commands) in table {
+        assert_eq!(rejection.is_recorded(), recorded, "{rejection:?}");
         for command in commands {
             check(rejection, recorded, &command);
         }

@@ -39,6 +39,20 @@ use crate::State;
             and moves nothing; with another request it is refused. After `outcome_unknown`, or no \
             answer at all, send the same request with the same key, or ask \
             `GET /money/v1/transfers?idempotencyKey=...`.\n\n\
+            Recorded under the key is that money moved, and that it did not, with \
+            `same_wallet`, `receiver_wallet_not_found`, `wallet_frozen`, `wallet_closed`, \
+            `receiver_wallet_frozen`, `receiver_wallet_closed`, `currency_mismatch`, \
+            `insufficient_balance`, `balance_limit_exceeded` or \
+            `receiver_balance_limit_exceeded`. Such an answer names its `transferId` and stays \
+            the answer to this key even if the movement could succeed now: try again with a \
+            new key. Not recorded is every other error. It moves nothing and leaves the key \
+            free, and the same request is decided when it is sent again: `wallet_required` and \
+            `wallet_not_found`, because there is no wallet to record the answer for; \
+            `idempotency_key_reused`, because the key has its answer; \
+            `system_capacity_exceeded`; requests that were refused before they were decided \
+            (400, 401, 403, 405, 408, 413, 415, 429, 431); and `unavailable`. After \
+            `outcome_unknown`, 502 and 504 the same request tells whether anything was \
+            recorded.\n\n\
             **Order and time.** The order of a wallet's history is the order in which money \
             moved in that wallet: each line continues from the balance of the line before it. \
             Along this order `createdAt` never goes back, and two lines may have the same time. \

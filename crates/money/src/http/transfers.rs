@@ -64,7 +64,8 @@ impl FromFields for TransferRequest {
 #[utoipa::path(
     post, path = "/money/v1/transfers", tag = "moving money", request_body = CreateTransfer,
     params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128,
-        description = "1 to 128 printable characters of your choice, one for each movement.")),
+        description = "1 to 128 printable characters of your choice, one for each movement. Which \
+            answers are recorded under it is said at the top.")),
     responses(
         (status = 201, description = "Money moved, and that is on disk.", body = TransferJson,
             headers(

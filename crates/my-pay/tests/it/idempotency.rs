@@ -57,6 +57,75 @@ async fn a_rejection_stays_one_even_if_it_could_succeed_now() {
     product.stop().await;
 }
 
+/// Every decline that is decided for a wallet is recorded: it is found by its key, and it is the
+/// answer again when what was in the way is gone.
+#[tokio::test]
+async fn a_decline_is_recorded_and_answered_again() {
+    let product = Product::start().await;
+    let (ann, bob) = two_people(&product).await;
+    let dollars = product.person("Dan").await;
+    let opened = dollars.post("/money/v1/wallets").json(&json!({"currency": "USD"})).send().await;
+    let to = |receiver: &Value| json!({"receiverWalletId": receiver, "amount": 30});
+    let declined = [
+        ("transfers", to(&json!(ann.wallet_id)), "422 same_wallet"),
+        ("transfers", to(&json!(9_007_199_254_740_000_i64)), "404 receiver_wallet_not_found"),
+        ("transfers", to(&opened.body["id"]), "422 currency_mismatch"),
+        ("withdrawals", json!({"amount": 1_001}), "422 insufficient_balance"),
+        ("deposits", json!({"amount": 9_007_199_254_740_991_i64}), "422 balance_limit_exceeded"),
+    ];
+    for (by, body, expected) in &declined {
+        let first = ann.move_money(by, expected, body).await;
+        assert_eq!((first.brief().as_str(), first.header("idempotency-replayed")), (*expected, ""));
+        let again = ann.move_money(by, expected, body).await;
+        assert_eq!(again.body_without_request_id(), first.body_without_request_id());
+        assert_eq!(again.header("idempotency-replayed"), "true", "{expected}");
+        let found = find(&ann, &expected.replace(' ', "%20")).await;
+        assert_eq!((found.status, &found.body["id"]), (200, &first.body["transferId"]));
+        assert!(expected.ends_with(found.body["failureCode"].as_str().unwrap()), "{}", found.body);
+    }
+    assert_eq!((ann.balance().await, bob.balance().await), (1_000, 0));
+    product.stop().await;
+}
+
+/// What is decided for no wallet leaves its key free: the same request is decided when it is sent
+/// again.
+#[tokio::test]
+async fn what_is_not_recorded_leaves_the_key_free() {
+    let product = Product::start().await;
+    let ann = product.person("Ann").await;
+    let body = json!({"amount": 30});
+    for _ in 0..2 {
+        let refused = ann.move_money("deposits", "no wallet", &body).await;
+        assert_eq!(refused.brief(), "404 wallet_not_found");
+        assert_eq!(refused.header("idempotency-replayed"), "");
+        assert_eq!(refused.body["transferId"], Value::Null);
+        assert_eq!(find(&ann, "no%20wallet").await.brief(), "404 transfer_not_found");
+    }
+    let ann = ann.with_wallet().await;
+    let made = ann.move_money("deposits", "no wallet", &body).await;
+    assert_eq!((made.status, made.header("idempotency-replayed")), (201, ""));
+
+    let opened = ann.post("/money/v1/wallets").json(&json!({"currency": "USD"})).send().await;
+    assert_eq!(opened.status, 201, "{}", opened.body);
+    for _ in 0..2 {
+        let refused = ann.move_money("deposits", "which", &body).await;
+        assert_eq!(refused.brief(), "422 wallet_required");
+        assert_eq!(refused.header("idempotency-replayed"), "");
+        assert_eq!(find(&ann, "which").await.brief(), "404 transfer_not_found");
+    }
+    // Neither an invalid request nor the use of another's key takes one.
+    let invalid = ann.move_money("deposits", "which", &json!({"amount": 0})).await;
+    assert_eq!((invalid.status, invalid.code()), (400, "invalid_request"));
+    let named = json!({"amount": 30, "walletId": ann.wallet_id});
+    assert_eq!(ann.move_money("deposits", "which", &named).await.status, 201);
+    let reused = ann.move_money("deposits", "which", &json!({"amount": 31})).await;
+    assert_eq!(reused.brief(), "422 idempotency_key_reused");
+    let again = ann.move_money("deposits", "which", &named).await;
+    assert_eq!((again.status, again.header("idempotency-replayed")), (201, "true"));
+    assert_eq!(ann.balance().await, 60);
+    product.stop().await;
+}
+
 #[tokio::test]
 async fn a_key_is_for_one_request() {
     let product = Product::start().await;
