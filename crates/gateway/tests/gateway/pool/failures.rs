@@ -41,7 +41,9 @@ async fn an_address_that_dies_under_load_costs_no_request() {
 
 #[tokio::test]
 async fn when_all_are_down_the_answer_is_quick() {
-    let pooled = Pooled::start(&[dead_address().await, dead_address().await], 0, quick()).await;
+    // No time limit ends before it is known that the answer was not one.
+    let config = PoolConfig { try_timeout: Duration::from_mins(1), ..quick() };
+    let pooled = Pooled::start(&[dead_address().await, dead_address().await], 0, config).await;
     until("both are out", async || {
         pooled.metric("mypay_gateway_upstream_circuit_openings_total") == 1
             && pooled.get().await.status == 503
@@ -49,7 +51,7 @@ async fn when_all_are_down_the_answer_is_quick() {
     .await;
     let started = Instant::now();
     let answer = pooled.post().await;
-    assert!(started.elapsed() < Duration::from_millis(200), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "unavailable"));
     assert_eq!(answer.header("retry-after"), Some("1"));
     // The gateway says so itself; the other routes do not matter to this line.

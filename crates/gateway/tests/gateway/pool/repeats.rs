@@ -85,7 +85,7 @@ async fn a_silent_address_keeps_what_may_not_be_repeated() {
     };
     let addresses = [bad.address, good.address];
     let change = |config: &mut my_pay_gateway::Config| {
-        config.upstream_timeout = Duration::from_millis(300);
+        config.upstream_timeout = Duration::from_secs(2);
     };
     let pooled = Pooled::start_with(&addresses, 2, config, None, change).await;
     bad.set(Fault::Silence);

@@ -75,7 +75,7 @@ async fn sigterm_under_load_finishes_what_is_in_flight() {
     let signalled = Instant::now();
     let ended = program.stop();
     assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
-    assert!(signalled.elapsed() < Duration::from_secs(10), "{:?}", signalled.elapsed());
+    assert!(signalled.elapsed() < Duration::from_secs(30), "{:?}", signalled.elapsed());
     assert!(!ended.stdout.contains("were cut off"), "the drain was in vain");
     let Memory { answered, .. } = load.join().await;
     let mut books = Books::default();
@@ -125,7 +125,7 @@ async fn a_second_signal_exits_at_once() {
         let (mut program, held) = start_and_stop(&folder, first, "600000").await;
         assert!(program.process.is_running(), "it waits for the request");
         program.process.signal(second);
-        let ended = program.process.wait(Duration::from_secs(5));
+        let ended = program.process.wait(PATIENCE);
         assert_eq!(ended.code(), Some(130));
         assert_eq!(ended.stderr, "my-pay: a second signal; exiting at once\n");
         drop(held);

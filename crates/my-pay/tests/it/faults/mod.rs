@@ -42,7 +42,7 @@ const SETTINGS: [(&str, &str); 5] = [
     ("MY_PAY_MONEY_LOCK_EXPIRY_MS", "1000"),
     ("MY_PAY_GATEWAY_UPSTREAM_HEALTH_INTERVAL_MS", "200"),
     ("MY_PAY_GATEWAY_UPSTREAM_TRY_TIMEOUT_MS", "2000"),
-    ("MY_PAY_SERVER_DRAIN_DELAY_MS", "1000"),
+    ("MY_PAY_SERVER_DRAIN_DELAY_MS", "2000"),
 ];
 
 /// All that runs, the people who use it, and what they know.

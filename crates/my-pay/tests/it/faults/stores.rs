@@ -31,7 +31,7 @@ async fn without_redis_money_moves_on() {
     let outcomes = async |what: &str| {
         let took = load.wait_for_outcomes(300).await;
         eprintln!("300 outcomes in {took:?}: {what}");
-        assert!(took < Duration::from_secs(10), "{what}: {took:?}");
+        assert!(took < Duration::from_secs(40), "{what}: {took:?}");
     };
     outcomes("at first").await;
     all_say(&scene.cluster, "answers since").await;

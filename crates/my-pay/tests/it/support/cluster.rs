@@ -61,7 +61,7 @@ pub const IDENTITY_KEY: &str = "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY
 const SCHEMAS: [&str; 2] = ["account", "money"];
 
 /// How soon a started or restarted set must be ready.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = PATIENCE;
 
 impl Cluster {
     /// One gateway, two account services, three money services.
