@@ -54,7 +54,7 @@ impl MySqlStore {
     ) -> Result<T, Error> {
         let mut attempt = 1;
         loop {
-            let mut connection = self.database.connection().await?;
+            let mut connection = self.connect().await?;
             let result = tokio::time::timeout(TIMEOUT, work(&mut connection)).await;
             let result = result.map_err(|late| Error::Busy(late.into()))?;
             connection.settle(&result);
@@ -70,12 +70,17 @@ impl MySqlStore {
         }
     }
 
+    /// A connection. Without one nothing was done, whatever the server says: it may be full, going,
+    /// or one that has just taken over and does not know the user yet.
+    async fn connect(&self) -> Result<Connection, Error> {
+        self.database.connection().await.map_err(|error| Error::Busy(error.into()))
+    }
+
     async fn attempt<T>(
         &self,
         work: &impl AsyncFn(&mut Conn) -> mysql_async::Result<T>,
     ) -> Result<T, Broken> {
-        let connected = self.database.connection().await;
-        let mut connection = connected.map_err(|error| Broken::For(error.into()))?;
+        let mut connection = self.connect().await.map_err(Broken::For)?;
         let run = async {
             connection.query_drop("START TRANSACTION").await?;
             work(&mut connection).await

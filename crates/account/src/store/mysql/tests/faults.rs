@@ -38,6 +38,19 @@ async fn a_server_that_takes_no_writes_is_not_ready() {
 }
 
 #[tokio::test]
+async fn a_server_that_lets_nobody_in_is_not_there_for_now() {
+    let server = MariaDb::start();
+    store(&server, "account").await;
+    let store = serve(&server, "account");
+    server.execute("ALTER USER serve ACCOUNT LOCK");
+    assert!(matches!(store.ping().await, Err(Error::Busy(_))));
+    assert!(matches!(store.account(10_001).await, Err(Error::Busy(_))));
+    assert!(matches!(store.close_account(10_001, NOW).await, Err(Error::Busy(_))));
+    server.execute("ALTER USER serve ACCOUNT UNLOCK");
+    store.ping().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_frozen_database_costs_bounded_time_and_changes_nothing() {
     let server = MariaDb::start();
     let store = store(&server, "account").await;
