@@ -125,6 +125,33 @@ async fn a_refused_flush_of_accounts_ends_the_process_and_loses_nothing() {
     scene.audit();
 }
 
+/// SQLite copies the log into the file after a commit, and forgets a failure of that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_file_that_cannot_be_flushed_ends_the_process_too() {
+    const LOGINS_MAX: usize = 5_000;
+    let mut scene = Scene::new();
+    let program = scene.start();
+    let person = Person::register(program.client(), "Kim").await;
+    scene.disk.fail(DiskFault::Flush, "account.db$");
+    let mut logins = 0;
+    let body = json!({"email": person.email, "password": person.password});
+    // Each one is in the log, which is on disk, until the log has grown enough to be copied.
+    while let Ok(answer) = person.client.post("/accounts/v1/auths").json(&body).try_send().await {
+        if answer.status != 201 {
+            check(&answer, 503, "unavailable");
+            break;
+        }
+        logins += 1;
+        assert!(logins < LOGINS_MAX, "the log is never copied");
+    }
+    check_failed(&program.process.wait(PATIENCE), "account.db cannot be copied into it");
+    scene.disk.mend(DiskFault::Flush);
+    let program = scene.start();
+    let person = Person { client: program.client(), ..person };
+    assert_eq!(log_in(&person).await.status, 201);
+    assert_eq!(program.stop().code(), Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_fails_in_a_commit_ends_the_process_for_the_log_to_be_read_again() {
     for (file, unknown) in [("money.db-wal$", true), ("account.db-wal$", false)] {

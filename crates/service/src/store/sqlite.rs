@@ -1,6 +1,7 @@
 //! SQLite as both services use it: opened with the same durability, migrated the same way, and
 //! reached from async code through a small pool whose statements run on threads that may block.
 
+mod checkpoint;
 mod evidence;
 mod failure;
 mod foreign_log;
@@ -17,6 +18,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
 pub use self::{
+    checkpoint::checkpoint_at,
     evidence::{Opened, open_to_read},
     failure::{Failure, failure, report_if_fatal, report_if_in_doubt},
     installation::settle_installation,
@@ -116,6 +118,7 @@ pub fn open(path: &Path, schema: &Schema) -> Result<Connection, Error> {
     let _waiting = waiting_for_locks(path);
     let mut connection = if path.exists() { open_existing(path, schema)? } else { connect(path)? };
     migrate(&mut connection, path, schema)?;
+    checkpoint::settle_log(&connection, path)?;
     Ok(connection)
 }
 

@@ -51,6 +51,9 @@ pub struct SqliteStore {
     probe_written_at: Arc<Mutex<Option<Instant>>>,
 }
 
+/// The log grows to about this many pages of 2 KiB before it is copied into the database.
+const CHECKPOINT_PAGES: i32 = 1_000;
+
 /// A write that is no older shows that the database takes writes.
 const PROBE_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
@@ -103,11 +106,12 @@ impl SqliteStore {
     }
 
     fn with(
-        writer: Connection,
+        mut writer: Connection,
         path: &Path,
         readers: usize,
         fatal: &Reporter,
     ) -> Result<Self, sqlite::Error> {
+        sqlite::checkpoint_at(&mut writer, CHECKPOINT_PAGES, fatal)?;
         let readers = (0..readers).map(|_| sqlite::connect(path)).collect::<Result<_, _>>()?;
         Ok(Self {
             writer: Pool::new(vec![writer], fatal.clone()),

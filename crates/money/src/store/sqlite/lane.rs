@@ -22,7 +22,7 @@ use crate::store::{
 
 /// The log grows to about this many pages of 2 KiB before it is copied into the database. Large,
 /// because a wallet's page that changed a hundred times is then copied once.
-const CHECKPOINT_PAGES: i64 = 32_768;
+const CHECKPOINT_PAGES: i32 = 32_768;
 
 /// Page cache of the writer, in KiB. SQLite walks all of it at each commit, so more is not better.
 const CACHE_KIB: i64 = 16 * 1024;
@@ -55,11 +55,11 @@ impl Flush for SqliteFlusher {
 
 impl SqliteLane {
     pub(super) fn new(path: &Path, fatal: Reporter) -> Result<Self, sqlite::Error> {
-        let db = sqlite::connect(path)?;
+        let mut db = sqlite::connect(path)?;
         // Reading once makes the log exist; it stays until the last connection is closed.
         db.query_row("SELECT COUNT(*) FROM id_blocks", [], |_| Ok(()))?;
         db.pragma_update(None, "synchronous", "NORMAL")?;
-        db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        sqlite::checkpoint_at(&mut db, CHECKPOINT_PAGES, &fatal)?;
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");

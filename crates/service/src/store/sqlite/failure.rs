@@ -70,6 +70,14 @@ pub fn report_if_in_doubt(fatal: &Reporter, db: &Connection, error: &Error) {
     }
 }
 
+/// Reports that the log cannot be copied into the file.
+pub(super) fn report_checkpoint(fatal: &Reporter, path: &str, error: &Error) {
+    fatal.report(format!(
+        "the log of the embedded database {path} cannot be copied into it: {}",
+        chain(error)
+    ));
+}
+
 fn report(fatal: &Reporter, db: &Connection, error: &Error) {
     let path = db.path().unwrap_or_default();
     fatal.report(format!("the embedded database {path} failed: {}", chain(error)));
