@@ -12,13 +12,14 @@ use service::{
     fatal::{self, Failure, Reporter},
     http::health::Readiness,
     metrics::Measured,
+    store::sqlite::Watching,
     timekeeping::Watch,
 };
 
 use crate::{
     config::Config,
     data_dir::DatabaseFile,
-    database::{Opened, open_account},
+    database::{self, Opened, open_account},
     edge,
     operations::{self, Metrics},
     server::{Listener, Server},
@@ -36,6 +37,7 @@ pub struct Account {
     clock_watch: Watch,
     reporter: Reporter,
     failure: Failure,
+    watching: Option<Watching>,
     // Held to the end: nobody else may open the file before.
     _file: Option<DatabaseFile>,
 }
@@ -61,6 +63,7 @@ impl Account {
         let installation = account.installation().await;
         let installation = installation.context("the account database has no installation")?;
         let clock_watch = timekeeping::watch(config, &clock, keepers, registry);
+        let watching = database::watch(file.as_ref(), &reporter)?;
         let service = Arc::new(account.clone());
         let mut readiness: Vec<Arc<dyn Readiness>> = vec![service.clone()];
         let mut publisher = None;
@@ -93,6 +96,7 @@ impl Account {
             clock_watch,
             reporter,
             failure,
+            watching,
             _file: file,
         })
     }
@@ -116,6 +120,9 @@ impl Account {
             std::mem::forget(self.service);
             tracing::info!("the account service has stopped, its database was not closed");
             return Ok(());
+        }
+        if let Some(watching) = self.watching {
+            watching.end().await;
         }
         tracing::info!("the account service has stopped");
         Ok(())

@@ -1,16 +1,15 @@
 //! The folder of the embedded databases: private to its owner, and used by one process at a time.
 
 use std::{
-    fs::{self, DirBuilder, File, TryLockError},
+    fs::{self, File, TryLockError},
     io,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
 use prometheus_client::registry::Registry;
 use rustix::fs::{StatVfs, statvfs};
-use service::metrics::register_observed;
+use service::{files, metrics::register_observed, store::sqlite::Watch};
 
 /// The folder, held. The lock ends with this value, or with the process however that ends.
 #[derive(Debug)]
@@ -23,6 +22,7 @@ pub struct DataDir {
 /// as nobody holds the folder as a whole.
 #[derive(Debug)]
 pub struct DatabaseFile {
+    path: PathBuf,
     _folder: File,
     _file: File,
 }
@@ -38,7 +38,8 @@ impl DataDir {
 
     /// The same for the restore itself.
     pub(crate) fn take_to_restore(path: &Path) -> anyhow::Result<Self> {
-        let lock = open_lock(path, "lock")?;
+        make_folder(path)?;
+        let lock = open_lock(path, LOCK)?;
         let taken = lock.try_lock();
         check(taken, || format!("the data directory {}", path.display()))?;
         Ok(Self { path: path.to_owned(), _lock: lock })
@@ -58,6 +59,28 @@ impl DataDir {
         register_observed(registry, "mypay_data_dir_size_bytes", help, size);
     }
 
+    /// Watches the files, once both databases are open.
+    pub(crate) fn watch(&self) -> anyhow::Result<Watch> {
+        watch_files(&[LOCK], &self.path, &[self.account_database(), self.money_database()])
+    }
+
+    /// Refuses to begin with an empty database beside one that has content: one of two files is
+    /// missing. Where neither is there, it is a first start.
+    pub(crate) fn refuse_one_of_two(&self, are_accounts_empty: bool) -> anyhow::Result<()> {
+        let [account, money] = [self.account_database(), self.money_database()];
+        let missing = match [has_content(&account)?, has_content(&money)?] {
+            [false, true] => account,
+            // A first start that was interrupted between the two.
+            [true, false] if !are_accounts_empty => money,
+            _ => return Ok(()),
+        };
+        bail!(
+            "{} is missing, although the data directory is not new: put both databases of one \
+             backup there (`my-pay admin restore`)",
+            missing.display()
+        )
+    }
+
     /// The account service's database.
     pub fn account_database(&self) -> PathBuf {
         account_database(&self.path)
@@ -73,35 +96,60 @@ impl DatabaseFile {
     /// Creates the file's folder if it is not there, and takes the file. Refused if another process
     /// has it or the folder.
     pub fn take(path: &Path) -> anyhow::Result<Self> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = files::folder_of(path);
         let name = path.file_name().with_context(|| format!("{} is no file", path.display()))?;
-        let folder_lock = open_lock(folder, "lock")?;
+        make_folder(folder)?;
+        let folder_lock = open_lock(folder, LOCK)?;
         let taken = folder_lock.try_lock_shared();
         check(taken, || format!("the data directory {}", folder.display()))?;
         refuse_half_restored(folder)?;
         let file_lock = open_lock(folder, &format!("{}.lock", name.to_string_lossy()))?;
         check(file_lock.try_lock(), || format!("the database {}", path.display()))?;
-        Ok(Self { _folder: folder_lock, _file: file_lock })
+        Ok(Self { path: path.to_owned(), _folder: folder_lock, _file: file_lock })
+    }
+
+    /// Watches the file, once it is open.
+    pub(crate) fn watch(&self) -> anyhow::Result<Watch> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let locks = [LOCK, &format!("{name}.lock")];
+        watch_files(&locks, files::folder_of(&self.path), std::slice::from_ref(&self.path))
     }
 }
 
-/// A file in the folder to be locked. The folder is created if it is not there, for its owner only.
-fn open_lock(folder: &Path, name: &str) -> anyhow::Result<File> {
+fn watch_files(locks: &[&str], folder: &Path, databases: &[PathBuf]) -> anyhow::Result<Watch> {
+    let locks = locks.iter().map(|name| folder.join(name));
+    let logs = databases
+        .iter()
+        .flat_map(|database| ["-wal", "-shm"].map(|suffix| files::beside(database, suffix)));
+    Watch::begin(&locks.chain(logs).collect::<Vec<_>>(), databases)
+        .with_context(|| format!("the files in {} cannot be watched", folder.display()))
+}
+
+fn has_content(path: &Path) -> anyhow::Result<bool> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(found.len() > 0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
+/// Makes the folder if it is not there.
+fn make_folder(folder: &Path) -> anyhow::Result<()> {
     let shown = folder.display();
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
+    let is_new = files::make_folder(folder)
         .with_context(|| format!("the data directory {shown} cannot be created"))?;
-    fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join(name))
-        .with_context(|| format!("the data directory {shown} cannot be written"))
+    if is_new {
+        tracing::warn!(data.dir = %shown, "a new data directory is made");
+    }
+    Ok(())
+}
+
+/// A file in the folder, to be locked.
+fn open_lock(folder: &Path, name: &str) -> anyhow::Result<File> {
+    let path = folder.join(name);
+    files::make_file(&path)
+        .and_then(|_is_new| fs::OpenOptions::new().write(true).open(path))
+        .with_context(|| format!("the data directory {} cannot be written", folder.display()))
 }
 
 fn check(taken: Result<(), TryLockError>, what: impl Fn() -> String) -> anyhow::Result<()> {
@@ -113,6 +161,9 @@ fn check(taken: Result<(), TryLockError>, what: impl Fn() -> String) -> anyhow::
         }
     }
 }
+
+/// The file that holds the folder as a whole.
+const LOCK: &str = "lock";
 
 /// There while a restore exchanges files. Who finds it without a restore at work has files of
 /// before and of after.

@@ -3,7 +3,11 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use service::{fatal::Reporter, store::mysql, timekeeping::Keeper};
+use service::{
+    fatal::Reporter,
+    store::{mysql, sqlite::Watching},
+    timekeeping::Keeper,
+};
 
 use crate::{
     config::{DatabaseSettings, DatabaseUrl, MoneyConfig, Secret},
@@ -64,6 +68,15 @@ pub(crate) async fn open_money(
             Ok(Opened { store: money::store::Database::MySql(store), keeper, file: None })
         }
     }
+}
+
+/// Watches the file of an open database, if it is one. What happens to it is reported to `fatal`.
+pub(crate) fn watch(
+    file: Option<&DatabaseFile>,
+    fatal: &Reporter,
+) -> anyhow::Result<Option<Watching>> {
+    let watch = file.map(DatabaseFile::watch).transpose()?;
+    Ok(watch.map(|watch| watch.start(fatal.clone())))
 }
 
 /// Brings a service's schema up to date.

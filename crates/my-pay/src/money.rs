@@ -17,6 +17,7 @@ use service::{
     installation::OtherInstallation,
     metrics::Measured,
     shutdown::{self, Trigger},
+    store::sqlite::Watching,
     timekeeping::Watch,
     waiting::waiting_for,
 };
@@ -24,7 +25,7 @@ use service::{
 use crate::{
     config::Config,
     data_dir::DatabaseFile,
-    database::{Opened, open_money},
+    database::{self, Opened, open_money},
     edge,
     operations::{self, Metrics},
     server::{Listener, Server},
@@ -45,6 +46,7 @@ pub struct Money {
     clock_watch: Watch,
     reporter: Reporter,
     failure: Failure,
+    watching: Option<Watching>,
     // Held to the end: nobody else may open the file before.
     _file: Option<DatabaseFile>,
 }
@@ -89,6 +91,7 @@ impl Money {
         };
         let money = MoneyService::start(&store, config.money.engine(), dependencies, working)?;
         catch_up(&money).await?;
+        let watching = database::watch(file.as_ref(), &reporter)?;
         money.register_metrics(registry);
         let clock_watch = timekeeping::watch(config, &clock, keepers, registry);
         let mut readiness = vec![money.readiness()];
@@ -112,6 +115,7 @@ impl Money {
             clock_watch,
             reporter,
             failure,
+            watching,
             _file: file,
         })
     }
@@ -132,6 +136,9 @@ impl Money {
             std::mem::forget(self.service);
             tracing::info!("the money service has stopped, its database was not closed");
             return Ok(());
+        }
+        if let Some(watching) = self.watching {
+            watching.end().await;
         }
         // The engine goes on until the last request is answered.
         self.stop_working.shut_down();

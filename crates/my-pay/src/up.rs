@@ -12,6 +12,7 @@ use service::{
     fatal::{self, Failure, Reporter},
     installation::OtherInstallation,
     shutdown::{self, Trigger},
+    store::sqlite::Watching,
     timekeeping::Watch,
     trace,
     waiting::waiting_for,
@@ -37,6 +38,7 @@ pub struct Up {
     clock_watch: Watch,
     reporter: Reporter,
     failure: Failure,
+    watching: Watching,
     // Held to the end: the databases are closed before another process may take the folder.
     _data_dir: DataDir,
 }
@@ -61,8 +63,10 @@ impl Up {
         let (stop_working, working) = shutdown::channel();
         let (reporter, failure) = fatal::channel();
 
+        data_dir.refuse_one_of_two(true)?;
         let accounts = account::SqliteStore::open(&data_dir.account_database(), &reporter)
             .context("the account database cannot be opened")?;
+        data_dir.refuse_one_of_two(accounts.is_empty().await?)?;
         let wallets = money::store::sqlite::SqliteStore::open(&data_dir.money_database())
             .context("the money database cannot be opened")?;
         let account =
@@ -85,6 +89,7 @@ impl Up {
         };
         let money = MoneyService::start(&wallets, config.money.engine(), dependencies, working)?;
         catch_up(&money).await?;
+        let watching = data_dir.watch()?.start(reporter.clone());
 
         let mut metrics = Metrics::new();
         let http = |service| metrics.http.of(service, &clock);
@@ -122,6 +127,7 @@ impl Up {
             clock_watch,
             reporter,
             failure,
+            watching,
             _data_dir: data_dir,
         })
     }
@@ -157,6 +163,7 @@ impl Up {
             tracing::info!("my-pay has stopped, its databases were not closed");
             return Ok(());
         }
+        self.watching.end().await;
         // The engine goes on until the last request is answered.
         self.stop_working.shut_down();
         let _waiting = waiting_for("the last batch of money to be committed");

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod contract;
 pub mod counted;
 pub mod fatal;
+pub mod files;
 pub mod http;
 pub mod installation;
 pub mod jitter;

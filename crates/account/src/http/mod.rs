@@ -62,7 +62,11 @@ fn calls() -> OpenApiRouter<AccountService> {
         description = "Register, log in, and look after an account.\n\n\
             Times are RFC 3339 in UTC; ids are integers from 1 to 2^53 - 1. Errors are \
             problem details (RFC 9457) with a stable `code`; bad fields are all listed at once. \
-            Requests are read strictly: an unknown field is an error.",
+            Requests are read strictly: an unknown field is an error.\n\n\
+            **Ids** are unique and never given twice. Their order means nothing: they are set \
+            aside in blocks, so numbers are left out, such as after a restart (10002, then \
+            10101), and of two instances the later one may give the smaller id. Sort by \
+            `createdAt`.",
     ),
     tags(
         (name = "accounts", description = "A person's account. Everyone sees their own only."),

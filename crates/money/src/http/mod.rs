@@ -53,6 +53,11 @@ use crate::State;
             (400, 401, 403, 405, 408, 413, 415, 429, 431); and `unavailable`. After \
             `outcome_unknown`, 502 and 504 the same request tells whether anything was \
             recorded.\n\n\
+            **Ids** are unique and never given twice. The order of wallets' and transactions' ids \
+            means nothing: they are set aside in blocks, so numbers are left out, such as after a \
+            restart, and of two instances the later one may give the smaller id. A transfer's id \
+            is a UUIDv7, which begins with the time of the clock that made it, so ids of several \
+            instances are in order only as far as their clocks agree.\n\n\
             **Order and time.** The order of a wallet's history is the order in which money \
             moved in that wallet: each line continues from the balance of the line before it. \
             Along this order `createdAt` never goes back, and two lines may have the same time. \

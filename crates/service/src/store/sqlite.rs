@@ -8,6 +8,7 @@ mod foreign_log;
 mod installation;
 mod pool;
 mod snapshot;
+mod watch;
 
 use std::{
     io,
@@ -24,6 +25,7 @@ pub use self::{
     installation::settle_installation,
     pool::Pool,
     snapshot::Snapshot,
+    watch::{Watch, Watching},
 };
 
 use self::installation::check_owner;
@@ -31,7 +33,10 @@ use super::{
     counter::{Counter, CounterError},
     owner::{Schema, WrongOwner},
 };
-use crate::waiting::{Waiting, waiting_for};
+use crate::{
+    files,
+    waiting::{Waiting, waiting_for},
+};
 
 /// Why an embedded database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -111,25 +116,48 @@ pub enum Error {
 /// How long to wait for a lock of another process, or for a free connection.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Opens a database, creates it if it is not there, and migrates it. The database of another
-/// service or program is refused and not changed.
+/// Opens a database, creates it if it is not there, and migrates it. Its files are for their owner
+/// only, and their names are on disk when this returns. The database of another service or program
+/// is refused and not changed.
 pub fn open(path: &Path, schema: &Schema) -> Result<Connection, Error> {
     foreign_log::refuse(path)?;
     let _waiting = waiting_for_locks(path);
-    let mut connection = if path.exists() { open_existing(path, schema)? } else { connect(path)? };
+    let is_new = !has_content(path)?;
+    if is_new && has_content(&log_of(path))? {
+        let reason = "the database itself is missing or empty";
+        return Err(Error::ForeignLog { path: path.to_owned(), log: log_of(path), reason });
+    }
+    if !path.exists() {
+        files::make_file(path)?;
+    }
+    let mut connection = open_owned(path, schema)?;
+    // SQLite gives the files beside a database the mode of the database.
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        files::narrow(&files::beside(path, suffix))?;
+    }
+    set_up(&connection)?;
+    if is_new {
+        tracing::warn!(database = %path.display(), "a new, empty database is made");
+    }
     migrate(&mut connection, path, schema)?;
     checkpoint::settle_log(&connection, path)?;
+    files::flush_names(files::folder_of(path))?;
     Ok(connection)
 }
 
 /// Opens a database that must be there, of whatever version. The database of another service or
 /// program is refused and not changed.
 pub fn open_existing(path: &Path, schema: &Schema) -> Result<Connection, Error> {
+    let connection = open_owned(path, schema)?;
+    set_up(&connection)?;
+    Ok(connection)
+}
+
+fn open_owned(path: &Path, schema: &Schema) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     check_owner(&connection, path, schema)?;
-    set_up(&connection)?;
     Ok(connection)
 }
 
@@ -143,11 +171,17 @@ pub fn check_counters(connection: &Connection, counters: &[Counter]) -> Result<(
     Ok(())
 }
 
+fn has_content(path: &Path) -> io::Result<bool> {
+    match std::fs::metadata(path) {
+        Ok(found) => Ok(found.len() > 0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// The write-ahead log of a database.
 fn log_of(path: &Path) -> PathBuf {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    log.into()
+    files::beside(path, "-wal")
 }
 
 /// A missing permission is not a missing file.
@@ -165,9 +199,7 @@ fn waiting_for_locks(path: &Path) -> Waiting {
 
 /// Opens a further connection to a database that [`open`] has migrated.
 pub fn connect(path: &Path) -> Result<Connection, Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     set_up(&connection)?;

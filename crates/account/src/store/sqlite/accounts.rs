@@ -48,6 +48,10 @@ pub(super) fn find(db: &Connection, id: i64) -> rusqlite::Result<Option<Account>
     .optional()
 }
 
+pub(super) fn exist(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("SELECT EXISTS (SELECT 1 FROM accounts)", [], |row| row.get(0))
+}
+
 pub(super) fn credentials(
     db: &Connection,
     email_normalised: &str,

@@ -105,6 +105,11 @@ impl SqliteStore {
         Ok(Self::with(writer, path, 1, &Reporter::default())?)
     }
 
+    /// Whether nobody has registered yet.
+    pub async fn is_empty(&self) -> Result<bool, Error> {
+        Ok(!self.read(accounts::exist).await?)
+    }
+
     fn with(
         mut writer: Connection,
         path: &Path,

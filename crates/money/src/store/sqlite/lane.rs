@@ -10,6 +10,7 @@ use ledger::{AccountId, Loaded, Outcome, Transaction, Transfer, Wallet, WalletSt
 use rusqlite::{Connection, named_params, params};
 use service::{
     fatal::Reporter,
+    files,
     store::sqlite::{self, failure, report_if_fatal, report_if_in_doubt},
 };
 
@@ -61,9 +62,9 @@ impl SqliteLane {
         db.pragma_update(None, "synchronous", "NORMAL")?;
         sqlite::checkpoint_at(&mut db, CHECKPOINT_PAGES, &fatal)?;
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        Ok(Self { db, log: log.into(), fatal })
+        // SQLite would flush the new log's name with its own first flush, which it leaves out here.
+        files::flush_folder(files::folder_of(path))?;
+        Ok(Self { db, log: files::beside(path, "-wal"), fatal })
     }
 
     /// What an error means for the batch. One after which the process must end is reported.

@@ -6,6 +6,7 @@ mod backup;
 mod calls;
 mod config;
 mod demo;
+mod files;
 mod interrupted;
 mod log;
 mod metrics;

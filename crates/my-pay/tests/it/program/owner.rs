@@ -1,7 +1,11 @@
 //! Whose a database file is: that of another service, of another installation or of another program
 //! is refused by name, and nothing in it is changed.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt as _,
+    path::Path,
+};
 
 use expect_test::{Expect, expect};
 use rusqlite::Connection;
@@ -39,7 +43,7 @@ fn made() -> tempfile::TempDir {
 /// The same of version 1.
 fn made_by_version_1() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("data")).unwrap();
+    DirBuilder::new().mode(0o700).create(folder.path().join("data")).unwrap();
     for (file, schema) in VERSION_1 {
         let db = Connection::open(folder.path().join("data").join(file)).unwrap();
         db.execute_batch(&format!("PRAGMA journal_mode = WAL; {schema}")).unwrap();

@@ -86,8 +86,7 @@ fn databases_of_a_newer_program_are_refused() {
 #[test]
 fn files_that_are_no_databases_are_refused() {
     let said = ["account.db", "money.db"].map(|name| {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("data")).unwrap();
+        let folder = made_data_dir();
         fs::write(folder.path().join("data").join(name), "not a database at all").unwrap();
         refusal(&mut my_pay(folder.path(), &UP))
     });
