@@ -76,7 +76,7 @@ pub struct GatewayConfig {
     /// `https://app.example.com`, or only `*` for all. In the variable, separated by commas.
     #[config(
         env = "MY_PAY_GATEWAY_CORS_ORIGINS",
-        parse_env = confique::env::parse::list_by_comma,
+        parse_env = crate::config::given::list,
         default = []
     )]
     pub cors_origins: Vec<String>,

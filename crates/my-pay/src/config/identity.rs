@@ -21,7 +21,7 @@ pub struct IdentityConfig {
     pub keys: Option<Secret>,
 
     /// A file that holds the keys, in place of them.
-    #[config(env = "MY_PAY_IDENTITY_KEYS_FILE")]
+    #[config(env = "MY_PAY_IDENTITY_KEYS_FILE", validate = crate::config::given::path)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys_file: Option<PathBuf>,
 }

@@ -6,6 +6,7 @@ mod account;
 mod clock;
 mod database;
 mod gateway;
+mod given;
 mod identity;
 mod money;
 mod redis;
@@ -44,7 +45,8 @@ use crate::flags::CommandFlags;
 pub use crate::flags::Flags;
 
 /// The configuration of my-pay. One file serves every command; each reads what it needs. Times
-/// carry their unit in their name.
+/// carry their unit in their name. A variable that is empty counts as unset; one of blanks alone is
+/// refused.
 #[derive(Debug, Clone, confique::Config, Serialize)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Config {
@@ -55,7 +57,7 @@ pub struct Config {
 
     /// Folder of the embedded databases of `my-pay up`. Created if it is not there, for its owner
     /// only. One process at a time may use it.
-    #[config(env = "MY_PAY_DATA_DIR", default = "my-pay-data")]
+    #[config(env = "MY_PAY_DATA_DIR", validate = crate::config::given::path, default = "my-pay-data")]
     pub data_dir: PathBuf,
 
     /// How log lines look: `text` for people, `json` for machines.
@@ -64,7 +66,7 @@ pub struct Config {
 
     /// What is logged: a level (error, warn, info, debug, trace), or a level by module, such as
     /// `info,my_pay_gateway=debug`. `my_pay_gateway::access=warn` silences the line a request.
-    #[config(env = "MY_PAY_LOG_LEVELS", default = "info")]
+    #[config(env = "MY_PAY_LOG_LEVELS", validate = crate::config::given::text, default = "info")]
     pub log_levels: String,
 
     /// Rate limits of the gateway: `on`, or `off` for load tests.
@@ -140,12 +142,12 @@ const CONFIG_VARIABLE: &str = "MY_PAY_CONFIG";
 impl Config {
     /// Loads and checks the configuration.
     pub fn load(flags: &impl CommandFlags) -> anyhow::Result<Self> {
-        refuse_unknown_variables()?;
+        refuse_bad_variables()?;
         let mut layer = ConfigLayer::empty();
         flags.apply(&mut layer);
         let mut builder = Self::builder().preloaded(layer).env();
-        let named =
-            flags.file().cloned().or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
+        let variable = std::env::var_os(CONFIG_VARIABLE).filter(|name| !name.is_empty());
+        let named = flags.file().cloned().or_else(|| variable.map(PathBuf::from));
         if let Some(path) = named {
             builder = builder.preloaded(read_file(&path)?);
         }
@@ -171,6 +173,13 @@ impl Config {
         })?;
         self.account.to_service().validate().context("in the section `account`")?;
         Ok(())
+    }
+
+    /// Every variable that is a setting, and the one that names the file.
+    pub fn variables() -> Vec<&'static str> {
+        let mut names = vec![CONFIG_VARIABLE];
+        collect_variables(&Self::META, &mut names);
+        names
     }
 
     /// The gateway's settings, with the rate limits switched.
@@ -199,14 +208,21 @@ impl From<Format> for LogFormat {
     }
 }
 
-/// A misspelt variable would otherwise leave a default in force without a word.
-fn refuse_unknown_variables() -> anyhow::Result<()> {
-    let mut known = vec![CONFIG_VARIABLE];
-    collect_variables(&Config::META, &mut known);
-    for (name, _) in std::env::vars_os() {
+/// A misspelt variable would otherwise leave a default in force without a word. One of blanks alone
+/// is neither a value nor unset.
+fn refuse_bad_variables() -> anyhow::Result<()> {
+    let known = Config::variables();
+    for (name, value) in std::env::vars_os() {
         let Some(name) = name.to_str() else { continue };
-        if name.starts_with("MY_PAY_") && !known.contains(&name) {
+        if !name.starts_with("MY_PAY_") {
+            continue;
+        }
+        if !known.contains(&name) {
             bail!("the variable {name} is not a setting: `my-pay config` lists them");
+        }
+        let is_blank = value.to_str().is_some_and(|value| value.trim().is_empty());
+        if is_blank && !value.is_empty() {
+            bail!("the variable {name} has only blanks: leave it empty, which is as good as unset");
         }
     }
     Ok(())

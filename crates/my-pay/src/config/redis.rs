@@ -18,7 +18,7 @@ pub struct RedisConfig {
     pub url: Option<Secret>,
 
     /// A file that holds the URL, in place of it.
-    #[config(env = "MY_PAY_REDIS_URL_FILE")]
+    #[config(env = "MY_PAY_REDIS_URL_FILE", validate = crate::config::given::path)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url_file: Option<PathBuf>,
 }

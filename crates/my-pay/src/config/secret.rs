@@ -1,17 +1,19 @@
 //! Values that must not be seen: keys, and URLs with passwords. They are masked wherever a
 //! configuration is shown, and may come from a file of their own, as containers hand secrets over.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, fs, path::Path, str::FromStr};
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::given::Empty;
+
 /// What is shown of a secret.
 const MASK: &str = "***";
 
-/// A value that is masked when it is shown.
+/// A value that is masked when it is shown. Never empty.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct Secret(String);
 
 impl Secret {
@@ -35,15 +37,19 @@ impl Secret {
     }
 }
 
-impl From<String> for Secret {
-    fn from(value: String) -> Self {
-        Self(value)
+impl TryFrom<String> for Secret {
+    type Error = Empty;
+
+    fn try_from(value: String) -> Result<Self, Empty> {
+        if value.is_empty() { Err(Empty) } else { Ok(Self(value)) }
     }
 }
 
-impl From<&str> for Secret {
-    fn from(value: &str) -> Self {
-        Self(value.to_owned())
+impl FromStr for Secret {
+    type Err = Empty;
+
+    fn from_str(value: &str) -> Result<Self, Empty> {
+        value.to_owned().try_into()
     }
 }
 
@@ -97,7 +103,7 @@ mod tests {
             ("redis://:secret@cache:6379/0", "redis://:***@cache:6379/0"),
             ("redis://cache:6379", "redis://cache:6379"),
         ] {
-            assert_eq!(format!("{:?}", Secret::from(secret)), shown);
+            assert_eq!(format!("{:?}", secret.parse::<Secret>().unwrap()), shown);
         }
     }
 }

@@ -12,7 +12,11 @@ use super::Switch;
 pub struct TracingConfig {
     /// The collector that is told, by OTLP over HTTP, such as `http://collector:4318`. Empty is
     /// off.
-    #[config(env = "MY_PAY_TRACING_OTLP_ENDPOINT", default = "")]
+    #[config(
+        env = "MY_PAY_TRACING_OTLP_ENDPOINT",
+        parse_env = crate::config::given::variable,
+        default = ""
+    )]
     pub otlp_endpoint: String,
 
     /// The share of requests that are traced, 0 to 1. The gateway chooses; services follow.

@@ -13,7 +13,7 @@ pub struct UpstreamsConfig {
     /// The account services. The gateway and the money services need them.
     #[config(
         env = "MY_PAY_UPSTREAMS_ACCOUNT",
-        parse_env = confique::env::parse::list_by_comma,
+        parse_env = crate::config::given::list,
         default = []
     )]
     pub account: Vec<String>,
@@ -21,7 +21,7 @@ pub struct UpstreamsConfig {
     /// The money services. The gateway needs them.
     #[config(
         env = "MY_PAY_UPSTREAMS_MONEY",
-        parse_env = confique::env::parse::list_by_comma,
+        parse_env = crate::config::given::list,
         default = []
     )]
     pub money: Vec<String>,

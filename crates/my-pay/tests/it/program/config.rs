@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use expect_test::{expect, expect_file};
 
 use super::refusal;
-use crate::support::process::{PATIENCE, Process, my_pay, run_my_pay};
+use crate::support::process::{PATIENCE, Process, Program, my_pay, run_my_pay};
 
 /// The line of the effective configuration that sets this key outside of any section.
 fn effective(folder: &Path, key: &str, variables: &[(&str, &str)], flags: &[&str]) -> String {
@@ -191,6 +191,15 @@ fn bad_files_are_refused() {
         "[gateway]\ncors_origins = [\"example\"]",
         "[account]\nsessions_max = 0",
         "[money]\nbatch_jobs_max = 5000",
+        "data_dir = \"\"",
+        "log_levels = \"\"",
+        "[redis]\nurl = \"\"",
+        "[redis]\nurl_file = \"\"",
+        "[identity]\nkeys = \"\"",
+        "[account]\ndatabase_url_file = \"\"",
+        "[money]\nmigration_database_url = \"\"",
+        "[gateway]\ncors_origins = [\"\"]",
+        "[upstreams]\nmoney = [\"\"]",
     ];
     expect![[r#"
         "lisen = \"127.0.0.1:1\""
@@ -260,6 +269,38 @@ fn bad_files_are_refused() {
 
         "[money]\nbatch_jobs_max = 5000"
         my-pay: money.batch_jobs_max must be from 1 to 4096
+
+        "data_dir = \"\""
+        my-pay: file.toml, line 1: validation failed: it is empty: leave the setting out
+            instead
+
+        "log_levels = \"\""
+        my-pay: file.toml, line 1: validation failed: it is empty: leave the setting out
+            instead
+
+        "[redis]\nurl = \"\""
+        my-pay: file.toml, line 2: it is empty: leave the setting out instead
+
+        "[redis]\nurl_file = \"\""
+        my-pay: file.toml, line 2: validation failed: it is empty: leave the setting out
+            instead
+
+        "[identity]\nkeys = \"\""
+        my-pay: file.toml, line 2: it is empty: leave the setting out instead
+
+        "[account]\ndatabase_url_file = \"\""
+        my-pay: file.toml, line 2: validation failed: it is empty: leave the setting out
+            instead
+
+        "[money]\nmigration_database_url = \"\""
+        my-pay: file.toml, line 2: it is empty: leave the setting out instead
+
+        "[gateway]\ncors_origins = [\"\"]"
+        my-pay: in the section `gateway`: `` is not an origin such as
+            `https://app.example.com`
+
+        "[upstreams]\nmoney = [\"\"]"
+        my-pay: upstreams.money: `` is not an address (HOST:PORT)
     "#]]
     .assert_eq(&table(&cases, refuse));
 }
@@ -280,6 +321,9 @@ fn bad_variables_are_refused() {
         ("MY_PAY_CLOCK_STOPPED_MAX_SECONDS", "0"),
         ("MY_PAY_CLOCK_DIFFERENCE_MAX_SECONDS", "3601"),
         ("MY_PAY_CONFIG", "nowhere.toml"),
+        ("MY_PAY_LISTN", ""),
+        ("MY_PAY_DATA_DIR", " "),
+        ("MY_PAY_REDIS_URL", "\t"),
     ];
     expect![[r#"
         ("MY_PAY_LISTN", "127.0.0.1:1")
@@ -311,8 +355,68 @@ fn bad_variables_are_refused() {
         ("MY_PAY_CONFIG", "nowhere.toml")
         my-pay: the configuration file nowhere.toml cannot be read: No such file or
             directory (os error 2)
+
+        ("MY_PAY_LISTN", "")
+        my-pay: the variable MY_PAY_LISTN is not a setting: `my-pay config` lists them
+
+        ("MY_PAY_DATA_DIR", " ")
+        my-pay: the variable MY_PAY_DATA_DIR has only blanks: leave it empty, which is
+            as good as unset
+
+        ("MY_PAY_REDIS_URL", "\t")
+        my-pay: the variable MY_PAY_REDIS_URL has only blanks: leave it empty, which is
+            as good as unset
     "#]]
     .assert_eq(&table(&cases, refuse));
+}
+
+#[test]
+fn an_empty_variable_is_unset_whichever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    // Values that are not the defaults, so that an empty variable cannot hide behind one.
+    let file = "data_dir = \"elsewhere\"\nlog_levels = \"debug\"\n\
+                [tracing]\notlp_endpoint = \"http://collector:4318\"\n\
+                [redis]\nurl = \"redis://cache\"\n\
+                [identity]\nkeys_file = \"keys\"\n\
+                [upstreams]\naccount = [\"a:1\"]\nmoney = [\"m:1\"]\n\
+                [gateway]\ncors_origins = [\"https://app.example.com\"]\n\
+                [account]\ndatabase_url = \"sqlite:a.db\"\npassword_threads_max = 3\n\
+                [money]\ndatabase_url_file = \"url\"\n";
+    fs::write(folder.path().join("file.toml"), file).unwrap();
+    let print = |arguments: &[&str], variables: &[&str]| {
+        let mut command = my_pay(folder.path(), arguments);
+        command.envs(variables.iter().map(|name| (name, "")));
+        let ended = Process::start(&mut command).wait(PATIENCE);
+        assert_eq!((ended.code(), ended.stderr.as_str()), (Some(0), ""), "{variables:?}");
+        ended.stdout
+    };
+    let variables = my_pay::config::Config::variables();
+    assert!(variables.contains(&"MY_PAY_CONFIG") && variables.len() > 40, "{variables:?}");
+    for arguments in [&["config"][..], &["config", "--config", "file.toml"]] {
+        let expected = print(arguments, &[]);
+        assert_eq!(print(arguments, &variables), expected, "all of them");
+        for variable in &variables {
+            assert_eq!(print(arguments, &[variable]), expected, "{variable}");
+        }
+    }
+}
+
+#[test]
+fn services_start_with_every_variable_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = my_pay::config::Config::variables();
+    let others = ["OTEL_RESOURCE_ATTRIBUTES", "OTEL_EXPORTER_OTLP_HEADERS"];
+    let mut command = Program::command(folder.path());
+    let ours = ["MY_PAY_ACCOUNT_PASSWORD_MEMORY_KIB", "MY_PAY_ACCOUNT_PASSWORD_ITERATIONS"];
+    let empty = variables.iter().filter(|name| !ours.contains(name)).chain(&others);
+    command.envs(empty.map(|name| (name, "")));
+    let ended = Program::start(&mut command).stop();
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
+    assert!(folder.path().join("data/money.db").is_file());
+    // What is needed is missed in the same words as if the variables were not there.
+    let mut gateway = my_pay(folder.path(), &["gateway"]);
+    let said = refusal(gateway.envs(variables.iter().map(|name| (name, ""))));
+    assert_eq!(said, refusal(&mut my_pay(folder.path(), &["gateway"])));
 }
 
 #[test]
@@ -343,6 +447,10 @@ fn bad_flags_are_refused() {
         ["up", "--listen", "somewhere"],
         ["up", "--rate-limit", "maybe"],
         ["admin", "enable-account", "ann"],
+        ["up", "--data-dir", ""],
+        ["up", "--config", ""],
+        ["money", "--database-url", ""],
+        ["account", "--redis-url", ""],
     ];
     expect![[r#"
         ["config", "--lisen", "127.0.0.1:1"]
@@ -367,6 +475,26 @@ fn bad_flags_are_refused() {
 
         ["admin", "enable-account", "ann"]
         error: invalid value 'ann' for '<ID>': invalid digit found in string
+
+        For more information, try '--help'.
+
+        ["up", "--data-dir", ""]
+        error: a value is required for '--data-dir <DIR>' but none was supplied
+
+        For more information, try '--help'.
+
+        ["up", "--config", ""]
+        error: a value is required for '--config <FILE>' but none was supplied
+
+        For more information, try '--help'.
+
+        ["money", "--database-url", ""]
+        error: invalid value '' for '--database-url <URL>': it is empty: leave the setting out instead
+
+        For more information, try '--help'.
+
+        ["account", "--redis-url", ""]
+        error: invalid value '' for '--redis-url <URL>': it is empty: leave the setting out instead
 
         For more information, try '--help'.
     "#]]
