@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, Weak},
     task::{Context, Poll},
     time::Duration,
 };
@@ -25,7 +25,7 @@ use service::{
     },
     http::{
         finish::problem_response,
-        health,
+        health::{self, Check, Readiness},
         problem::{INTERNAL_ERROR, Problem, UNAVAILABLE, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, chain},
         request_id::RequestId,
         route,
@@ -153,6 +153,20 @@ impl Gateway {
             config,
             clock,
         })))
+    }
+}
+
+impl Gateway {
+    /// Says whether the gateway can work, and what is wrong if not. It does not keep the gateway.
+    pub fn readiness(&self) -> Weak<dyn Readiness> {
+        let edge: Arc<dyn Readiness> = Arc::clone(&self.0) as _;
+        Arc::downgrade(&edge)
+    }
+}
+
+impl Readiness for Edge {
+    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
+        Box::pin(self.health.checks(&self.routes, &self.clock))
     }
 }
 

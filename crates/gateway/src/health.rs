@@ -1,5 +1,7 @@
-//! `/livez` and `/readyz` of the gateway itself. They are answered before any rate limit, so that
-//! an orchestrator is never turned away; instead, readiness is looked into at most once a second.
+//! `/livez` and `/readyz` of the gateway itself. Clients are told whether it is ready and nothing
+//! else; what is wrong is told on the operations port. They are answered before any rate limit, so
+//! that an orchestrator is never turned away; instead, readiness is looked into at most once a
+//! second.
 
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use service::{
     clock::Clock,
     http::{
         finish::write_problem,
-        health::{Check, READYZ, draining_check, report},
+        health::{Check, READYZ, draining_check, verdict},
         problem::{METHOD_NOT_ALLOWED, Problem},
         request_id::RequestId,
     },
@@ -52,20 +54,20 @@ impl Health {
         }
         match (uri.path() == READYZ, is_draining) {
             (false, _) => "ok\n".into_response(),
-            (true, true) => report(&[draining_check()]),
-            (true, false) => self.ready(routes, clock).await,
+            (true, true) => verdict(&[draining_check()]),
+            (true, false) => verdict(&self.checks(routes, clock).await),
         }
     }
 
-    async fn ready(&self, routes: &Routes, clock: &Clock) -> Response {
+    /// The checks of every upstream, at most so old.
+    pub(crate) async fn checks(&self, routes: &Routes, clock: &Clock) -> Vec<Check> {
         let mut last = self.0.lock().await;
         match &*last {
-            Some((at, checks)) if clock.monotonic() < *at + REPORT_LIFE => report(checks),
+            Some((at, checks)) if clock.monotonic() < *at + REPORT_LIFE => checks.clone(),
             _ => {
                 let checks = check_all(routes).await;
-                let response = report(&checks);
-                *last = Some((clock.monotonic(), checks));
-                response
+                *last = Some((clock.monotonic(), checks.clone()));
+                checks
             }
         }
     }

@@ -78,14 +78,17 @@ impl Account {
         let verifier = edge::verifier(&keys, Party::Account, &clock);
         verifier.register_metrics("account", registry);
         let http = metrics.http.of("account", &clock);
-        let router = edge::guarded(account.router(), "/accounts", verifier.clone(), readiness);
+        let readiness = edge::all(readiness);
+        let router =
+            edge::guarded(account.router(), "/accounts", verifier.clone(), readiness.clone());
         let router = internal::routes(service.clone(), service, verifier).fallback_service(router);
         let server = listener.serve(
             Measured::new(router, http),
             config.server.limits(),
             metrics.listener.clone(),
         );
-        let operations = metrics.serve(operations, config);
+        let ready = Arc::downgrade(&readiness);
+        let operations = metrics.serve(operations, config, &server, ready);
         tracing::info!(%installation, "the accounts belong to this installation");
         edge::announce("account service", server.address, has_redis);
         Ok(Self {

@@ -26,11 +26,11 @@ pub(crate) fn guarded(
     router: Router,
     prefix: &'static str,
     verifier: Verifier,
-    readiness: Vec<Arc<dyn Readiness>>,
+    readiness: Arc<dyn Readiness>,
 ) -> Router {
     // Inside the guard: strangers make no traces.
     let router = trace::traced(router);
-    health::routes(Arc::new(All(readiness)))
+    health::routes(readiness)
         .layer(middleware::from_fn(finish))
         .fallback_service(guard(router, verifier, prefix))
         .layer(middleware::from_fn(route::tell))
@@ -74,6 +74,10 @@ impl Readiness for OfRedis {
 }
 
 /// Several at once.
+pub(crate) fn all(readiness: Vec<Arc<dyn Readiness>>) -> Arc<dyn Readiness> {
+    Arc::new(All(readiness))
+}
+
 struct All(Vec<Arc<dyn Readiness>>);
 
 impl Readiness for All {

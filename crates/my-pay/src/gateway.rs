@@ -79,8 +79,9 @@ impl Edge {
         let gateway =
             Gateway::start_shared(settings, routes, Arc::new(introspection), clock.clone(), shared)
                 .map_err(anyhow::Error::msg)?;
+        let readiness = gateway.readiness();
         let server = listener.serve(gateway, config.server.limits(), observed.listener.clone());
-        let operations = observed.serve(operations, config);
+        let operations = observed.serve(operations, config, &server, readiness);
         edge::announce("gateway", server.address, has_redis);
         Ok(Self { server, _operations: operations, clock_watch })
     }

@@ -99,13 +99,15 @@ impl Money {
         let verifier = edge::verifier(&keys, Party::Money, &clock);
         verifier.register_metrics("money", registry);
         let http = metrics.http.of("money", &clock);
-        let router = edge::guarded(money.router(), "/money", verifier, readiness);
+        let readiness = edge::all(readiness);
+        let router = edge::guarded(money.router(), "/money", verifier, readiness.clone());
         let server = listener.serve(
             Measured::new(router, http),
             config.server.limits(),
             metrics.listener.clone(),
         );
-        let operations = metrics.serve(operations, config);
+        let ready = Arc::downgrade(&readiness);
+        let operations = metrics.serve(operations, config, &server, ready);
         edge::announce("money service", server.address, has_redis);
         Ok(Self {
             server,

@@ -1,10 +1,17 @@
-//! What whoever watches a process can see: metrics on the operations port. Off unless configured,
-//! and never the port of clients.
+//! What operators see of a process: metrics, and readiness with its details, on the operations
+//! port. Off unless configured, and never the port of clients.
+
+use std::sync::{Arc, Weak};
 
 use prometheus_client::registry::Registry;
 use service::{
-    http::server::ListenerMetrics,
+    BoxFuture,
+    http::{
+        health::{self, Check, Readiness, draining_check},
+        server::ListenerMetrics,
+    },
     metrics::{self, HttpMetrics},
+    shutdown::Shutdown,
     telemetry, trace,
 };
 
@@ -44,12 +51,38 @@ impl Metrics {
         Self { registry, http, listener }
     }
 
-    /// Shows it all until the process ends, if there is a port for it.
-    pub(crate) fn serve(self, listener: Option<Listener>, config: &Config) -> Option<Server> {
+    /// Shows it all until the process ends, if there is a port for it, and whether `server` is
+    /// ready.
+    pub(crate) fn serve(
+        self,
+        listener: Option<Listener>,
+        config: &Config,
+        server: &Server,
+        readiness: Weak<dyn Readiness>,
+    ) -> Option<Server> {
         let limits = config.server.limits_at_once();
-        let routes = metrics::routes(self.registry);
+        let readiness = Arc::new(Observed { readiness, stopping: server.stopping() });
+        let routes = metrics::routes(self.registry).merge(health::routes(readiness));
         let server = listener?.serve(routes, limits, ListenerMetrics::default());
         tracing::info!(operations.listen = %server.address, "metrics are served");
         Some(server)
+    }
+}
+
+/// The readiness of a server beside it. It does not keep what the server serves from: databases are
+/// closed when that has stopped.
+struct Observed {
+    readiness: Weak<dyn Readiness>,
+    stopping: Shutdown,
+}
+
+impl Readiness for Observed {
+    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
+        Box::pin(async {
+            match self.readiness.upgrade() {
+                Some(readiness) if !self.stopping.is_shut_down() => readiness.check().await,
+                _ => vec![draining_check()],
+            }
+        })
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use axum::{body::Body, extract::Request, response::Response};
 use service::{
     http::server::{self, Limits, ListenerMetrics},
-    shutdown::{self, Trigger},
+    shutdown::{self, Shutdown, Trigger},
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -31,6 +31,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     task: JoinHandle<()>,
     stop: Trigger,
+    stopping: Shutdown,
 }
 
 impl Listener {
@@ -49,8 +50,9 @@ impl Listener {
         S::Future: Send,
     {
         let (stop, stopping) = shutdown::channel();
-        let task = tokio::spawn(server::serve(self.listener, service, limits, metrics, stopping));
-        Server { address: self.address, task, stop }
+        let task =
+            tokio::spawn(server::serve(self.listener, service, limits, metrics, stopping.clone()));
+        Server { address: self.address, task, stop, stopping }
     }
 }
 
@@ -63,6 +65,11 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Server {
+    /// Given when the server is told to stop.
+    pub(crate) fn stopping(&self) -> Shutdown {
+        self.stopping.clone()
+    }
+
     /// Lets others notice, stops accepting, and finishes what is in flight, within its bounds.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.stop.shut_down();

@@ -110,12 +110,13 @@ impl Up {
         data_dir.register_metrics(registry);
         let clock_watch = timekeeping::watch(config, &clock, keepers, registry);
         let listener_metrics = metrics.listener.clone();
-        let operations = metrics.serve(operations, config);
         let gateway = Gateway::start_shared(config.gateway(), routes, introspection, clock, shared)
             .map_err(anyhow::Error::msg)?;
         // Nobody else could answer meanwhile.
         let limits = config.server.limits_at_once();
+        let readiness = gateway.readiness();
         let server = listener.serve(gateway, limits, listener_metrics);
+        let operations = metrics.serve(operations, config, &server, readiness);
         let listen = server.address;
         tracing::info!(%listen, data.dir = %config.data_dir.display(), "my-pay is up");
         Ok(Self {

@@ -1,12 +1,12 @@
-//! The call that says who answers.
+//! The call that says that the service answers.
 
 use service::http::health;
 
 use super::problems::PingProblems;
 
-/// Say who answers
+/// Say that the service answers
 ///
-/// The service, its version and its process, as text.
+/// The text `ok`. It tells neither the version nor the load; that is for operators.
 #[utoipa::path(
     get,
     path = "/accounts/health/ping",
@@ -18,11 +18,11 @@ use super::problems::PingProblems;
             description = "The service answers.",
             body = String,
             content_type = "text/plain; charset=utf-8",
-            example = "my-pay account 0.1.0 (process 4711)\n",
+            example = "ok\n",
         ),
         PingProblems,
     ),
 )]
-pub(super) async fn ping() -> String {
-    health::ping("account")
+pub(super) async fn ping() -> &'static str {
+    health::PONG
 }

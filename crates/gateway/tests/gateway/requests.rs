@@ -227,10 +227,7 @@ async fn readiness_is_that_of_every_upstream_and_looked_into_once_a_second() {
         x-content-type-options: nosniff
         x-request-id: MADE
 
-        {"status":"ready",
-        "checks":[{"name":"things",
-        "ok":true,
-        "detail":"as told"}]}
+        {"status":"ready"}
     "#]];
     world.check(get_request("/readyz", &[]), &expected).await;
     world.behind.is_ready.store(false, Ordering::SeqCst);
@@ -243,10 +240,7 @@ async fn readiness_is_that_of_every_upstream_and_looked_into_once_a_second() {
         x-content-type-options: nosniff
         x-request-id: MADE
 
-        {"status":"not ready",
-        "checks":[{"name":"things",
-        "ok":false,
-        "detail":"as told"}]}
+        {"status":"not ready"}
     "#]];
     world.check(get_request("/readyz", &[]), &expected).await;
     assert_eq!(world.behind.checks.load(Ordering::SeqCst), 2);

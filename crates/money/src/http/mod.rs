@@ -117,21 +117,21 @@ pub(crate) fn router(state: State) -> Router {
         .layer(middleware::from_fn(finish))
 }
 
-/// Who answers.
+/// Whether the service answers.
 ///
-/// As text: the service, its version, and its process.
+/// The text `ok`. It tells neither the version nor the load; that is for operators.
 #[utoipa::path(
     get, path = "/money/health/ping", tag = "health",
     responses(
         (status = 200, description = "The service answers.", body = String,
             content_type = "text/plain; charset=utf-8",
-            example = "my-pay money 0.1.0 (process 4711)\n"),
+            example = "ok\n"),
         problems::PingProblems,
     ),
     security(()),
 )]
-async fn ping() -> String {
-    health::ping("money")
+async fn ping() -> &'static str {
+    health::PONG
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use service::http::server::Limits;
 #[derive(Debug, Clone, confique::Config, Serialize)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct ServerConfig {
-    /// Address and port of `/metrics`, which Prometheus reads.
+    /// Address and port of `/metrics`, which Prometheus reads, and of `/readyz` with the reasons.
     /// Must not be reachable for clients. Not served unless it is given.
     #[config(env = "MY_PAY_SERVER_OPERATIONS_LISTEN")]
     pub operations_listen: Option<SocketAddr>,

@@ -10,7 +10,7 @@ use testing::{DiskFault, FaultyDisk};
 use crate::support::{
     Client, Person,
     client::Response,
-    eventually,
+    eventually, metrics,
     process::{Ended, PATIENCE, Program, run_my_pay},
 };
 
@@ -29,6 +29,7 @@ impl Scene {
         let (disk, folder) = (FaultyDisk::new(), tempfile::tempdir().unwrap());
         let mut command = Program::command(folder.path());
         disk.under(&mut command);
+        command.env("MY_PAY_SERVER_OPERATIONS_LISTEN", "127.0.0.1:0");
         Self { disk, folder, command }
     }
 
@@ -64,12 +65,15 @@ fn check(answer: &Response, status: u16, code: &str) {
     assert_eq!((answer.status, answer.code()), (status, code), "{}", answer.body);
 }
 
-/// Whether `/readyz` says 503, because of this check.
-async fn is_unready(client: &Client, name: &str) -> bool {
-    let ready = client.get("/readyz").send().await;
-    let checks = ready.body["checks"].as_array().unwrap().clone();
+/// Whether `/readyz` says 503, to clients and to operators, because of this check.
+async fn is_unready(program: &Program, name: &str) -> bool {
+    let shown = metrics::get(metrics::operations_address(&program.process), "/readyz");
+    let (_, body) = shown.split_once("\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    let checks = body["checks"].as_array().unwrap();
     let is_failed = checks.iter().any(|check| check["name"] == name && check["ok"] == false);
-    ready.status == 503 && is_failed
+    let told = program.client().get("/readyz").send().await;
+    is_failed && shown.starts_with("HTTP/1.1 503 ") && told.status == 503
 }
 
 /// It ended by itself, as failed, and said why once.
@@ -195,7 +199,7 @@ async fn a_full_disk_is_a_certain_no_that_passes_by_itself() {
     assert_eq!(person.balance().await, 5);
     assert_eq!(deposit(&person, "before").await.header("idempotency-replayed"), "true");
     for database in ["account.database", "money.database"] {
-        eventually(RECOVERY, async || is_unready(&client, database).await).await;
+        eventually(RECOVERY, async || is_unready(&program, database).await).await;
     }
     assert_eq!(client.get("/livez").send().await.status, 200);
 
@@ -229,7 +233,7 @@ async fn a_database_that_refuses_every_write_is_not_ready() {
         db.busy_timeout(RECOVERY).unwrap();
         db.execute_batch(REFUSE).unwrap();
         let check = format!("{service}.database");
-        eventually(RECOVERY, async || is_unready(&client, &check).await).await;
+        eventually(RECOVERY, async || is_unready(&program, &check).await).await;
         db.execute_batch(ALLOW).unwrap();
         eventually(RECOVERY, async || client.get("/readyz").send().await.status == 200).await;
     }

@@ -105,27 +105,9 @@ async fn health_and_pings_need_no_token() {
     product.client.get("/readyz").send().await.check(&expect![[r#"
         200
         {
-          "checks": [
-            {
-              "detail": "reads and writes",
-              "name": "account.database",
-              "ok": true
-            },
-            {
-              "detail": "answers",
-              "name": "money.database",
-              "ok": true
-            },
-            {
-              "detail": "0 of 16384 jobs waiting",
-              "name": "money.queue",
-              "ok": true
-            }
-          ],
           "status": "ready"
         }
     "#]]);
-    let (version, process) = (env!("CARGO_PKG_VERSION"), std::process::id());
     for service in ["account", "money"] {
         let prefix = if service == "account" { "accounts" } else { service };
         let path = format!("/{prefix}/health/ping");
@@ -135,7 +117,7 @@ async fn health_and_pings_need_no_token() {
                 (pong.status, pong.header("content-type")),
                 (200, "text/plain; charset=utf-8")
             );
-            assert_eq!(pong.body, format!("my-pay {service} {version} (process {process})\n"));
+            assert_eq!(pong.body, "ok\n");
         }
         let head = product.client.call(Method::HEAD, &path).send().await;
         assert_eq!((head.status, head.body.is_null()), (200, true));

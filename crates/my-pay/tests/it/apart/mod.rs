@@ -27,13 +27,12 @@ const OTHER_MODULES: [(&str, &str); 8] = [
 ];
 
 /// Tests that cannot be asked again of a product that somebody else has started, and why.
-const OWN_PRODUCT_ONLY: [(&str, &str); 22] = [
+const OWN_PRODUCT_ONLY: [(&str, &str); 21] = [
     ("auths::a_refresh_replaces_both_tokens", "holds the clock"),
     ("auths::one_session_too_many_ends_the_oldest", "changes settings"),
     ("auths::sessions_are_listed_newest_first", "holds the clock"),
     ("auths::tokens_end_at_their_time", "holds the clock"),
     ("auths::two_tabs_refresh_at_once_and_a_lost_answer_is_asked_for_again", "holds the clock"),
-    ("edge::health_and_pings_need_no_token", "tells the checks of `my-pay up`, and its process"),
     ("edge::pages_of_configured_origins_may_call", "changes settings"),
     ("history::from_is_included_and_to_is_not", "holds the clock"),
     ("limits::a_body_must_arrive_in_time", "changes settings"),

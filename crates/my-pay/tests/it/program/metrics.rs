@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{
     Person, eventually,
     metrics::{Scrape, get, operations_address},
-    process::Program,
+    process::{Program, run_my_pay},
 };
 
 /// How soon a change of the books must be seen with a check every tenth of a second.
@@ -31,6 +31,29 @@ fn metrics_are_on_a_port_of_their_own() {
     assert!(metrics.contains("content-type: application/openmetrics-text"), "{metrics}");
     let elsewhere = get(program.address, "/metrics");
     assert!(elsewhere.starts_with("HTTP/1.1 404 "), "clients do not see them");
+}
+
+#[test]
+fn readiness_tells_its_details_on_the_operations_port_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, operations) = start(&folder);
+    let shown = get(operations, "/readyz");
+    assert!(shown.starts_with("HTTP/1.1 200 "), "{shown}");
+    for part in ["account.database", "money.database", "jobs waiting"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    assert!(get(operations, "/livez").ends_with("ok\n"));
+    // Clients are told nothing of queues, versions or processes.
+    let told = get(program.address, "/readyz");
+    assert!(told.ends_with("\r\n\r\n{\"status\":\"ready\"}"), "{told}");
+    for path in ["/accounts/health/ping", "/money/health/ping", "/livez"] {
+        let told = get(program.address, path);
+        assert!(told.ends_with("\r\n\r\nok\n"), "{told}");
+    }
+    for address in [program.address, operations] {
+        let url = format!("http://{address}/readyz");
+        assert_eq!(run_my_pay(folder.path(), &["health", &url]).code(), Some(0));
+    }
 }
 
 #[tokio::test]
