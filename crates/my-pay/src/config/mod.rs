@@ -57,7 +57,11 @@ pub struct Config {
 
     /// Folder of the embedded databases of `my-pay up`. Created if it is not there, for its owner
     /// only. One process at a time may use it.
-    #[config(env = "MY_PAY_DATA_DIR", validate = crate::config::given::path, default = "my-pay-data")]
+    #[config(
+        env = "MY_PAY_DATA_DIR",
+        validate = crate::config::given::path,
+        default = "my-pay-data"
+    )]
     pub data_dir: PathBuf,
 
     /// How log lines look: `text` for people, `json` for machines.

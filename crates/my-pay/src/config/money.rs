@@ -36,7 +36,10 @@ pub struct MoneyConfig {
     pub migration_database_url: Option<Secret>,
 
     /// A file that holds that URL, in place of it.
-    #[config(env = "MY_PAY_MONEY_MIGRATION_DATABASE_URL_FILE", validate = crate::config::given::path)]
+    #[config(
+        env = "MY_PAY_MONEY_MIGRATION_DATABASE_URL_FILE",
+        validate = crate::config::given::path
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migration_database_url_file: Option<PathBuf>,
 

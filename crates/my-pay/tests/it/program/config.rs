@@ -159,18 +159,19 @@ fn table<T: std::fmt::Debug>(cases: &[T], refuse: impl Fn(&T) -> String) -> Stri
     rows.join("\n")
 }
 
+/// What is said of a configuration file with this content, by every command alike.
+fn refuse_file(content: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file.toml"), content).unwrap();
+    let refuse = |command| refusal(&mut my_pay(folder.path(), &[command, "--config", "file.toml"]));
+    let said = refuse("config");
+    assert_eq!(refuse("up"), said);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "`up` leaves no trace");
+    said
+}
+
 #[test]
 fn bad_files_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let refuse = |content: &&str| {
-        fs::write(folder.path().join("file.toml"), content).unwrap();
-        let refuse =
-            |command| refusal(&mut my_pay(folder.path(), &[command, "--config", "file.toml"]));
-        let said = refuse("config");
-        assert_eq!(refuse("up"), said);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "`up` leaves no trace");
-        said
-    };
     let cases = [
         "lisen = \"127.0.0.1:1\"",
         "\n[server]\nconections_max = 1",
@@ -191,15 +192,6 @@ fn bad_files_are_refused() {
         "[gateway]\ncors_origins = [\"example\"]",
         "[account]\nsessions_max = 0",
         "[money]\nbatch_jobs_max = 5000",
-        "data_dir = \"\"",
-        "log_levels = \"\"",
-        "[redis]\nurl = \"\"",
-        "[redis]\nurl_file = \"\"",
-        "[identity]\nkeys = \"\"",
-        "[account]\ndatabase_url_file = \"\"",
-        "[money]\nmigration_database_url = \"\"",
-        "[gateway]\ncors_origins = [\"\"]",
-        "[upstreams]\nmoney = [\"\"]",
     ];
     expect![[r#"
         "lisen = \"127.0.0.1:1\""
@@ -269,7 +261,24 @@ fn bad_files_are_refused() {
 
         "[money]\nbatch_jobs_max = 5000"
         my-pay: money.batch_jobs_max must be from 1 to 4096
+    "#]]
+    .assert_eq(&table(&cases, |content| refuse_file(content)));
+}
 
+#[test]
+fn an_empty_text_in_the_file_is_refused() {
+    let cases = [
+        "data_dir = \"\"",
+        "log_levels = \"\"",
+        "[redis]\nurl = \"\"",
+        "[redis]\nurl_file = \"\"",
+        "[identity]\nkeys = \"\"",
+        "[account]\ndatabase_url_file = \"\"",
+        "[money]\nmigration_database_url = \"\"",
+        "[gateway]\ncors_origins = [\"\"]",
+        "[upstreams]\nmoney = [\"\"]",
+    ];
+    expect![[r#"
         "data_dir = \"\""
         my-pay: file.toml, line 1: validation failed: it is empty: leave the setting out
             instead
@@ -302,7 +311,7 @@ fn bad_files_are_refused() {
         "[upstreams]\nmoney = [\"\"]"
         my-pay: upstreams.money: `` is not an address (HOST:PORT)
     "#]]
-    .assert_eq(&table(&cases, refuse));
+    .assert_eq(&table(&cases, |content| refuse_file(content)));
 }
 
 #[test]
