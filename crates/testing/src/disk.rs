@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -65,7 +65,13 @@ impl FaultyDisk {
 
     /// Puts the disk under a program that is about to be started.
     pub fn under<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env("LD_PRELOAD", &self.library).env("FAULTY_DISK", self.faults.path())
+        command.envs(self.variables())
+    }
+
+    /// The variables that put the disk under a program.
+    pub fn variables(&self) -> [(&'static str, String); 2] {
+        let text = |path: &Path| path.to_str().expect("paths of tests are text").to_owned();
+        [("LD_PRELOAD", text(&self.library)), ("FAULTY_DISK", text(self.faults.path()))]
     }
 
     /// From now on the disk fails like this for files whose path, with a `$` behind it, contains

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use testing::{DiskFault, FaultyDisk};
 
 use crate::support::{
-    Client, Person,
-    client::Response,
+    Client, Person, Response,
+    cluster::{Cluster, Shape},
     eventually, metrics,
     process::{Ended, PATIENCE, Program, run_my_pay},
 };
@@ -174,6 +174,84 @@ async fn a_write_that_fails_in_a_commit_ends_the_process_for_the_log_to_be_read_
         assert_eq!(person.balance().await, 5);
         assert_eq!(program.stop().code(), Some(0));
         scene.audit();
+    }
+}
+
+/// The services apart, each with a database in a file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_apart_ends_when_its_disk_refuses_and_is_started_again() {
+    let (disk, folder) = (FaultyDisk::new(), tempfile::tempdir().unwrap());
+    let url = |service: &str| format!("sqlite:{}/{service}.db", folder.path().display());
+    let (account, money) = (url("account"), url("money"));
+    let preloaded = disk.variables();
+    let mut variables = vec![
+        ("MY_PAY_ACCOUNT_DATABASE_URL", account.as_str()),
+        ("MY_PAY_MONEY_DATABASE_URL", money.as_str()),
+        ("MY_PAY_GATEWAY_UPSTREAM_HEALTH_INTERVAL_MS", "200"),
+        ("MY_PAY_SERVER_DRAIN_DELAY_MS", "500"),
+    ];
+    variables.extend(preloaded.iter().map(|(name, value)| (*name, value.as_str())));
+    let shape = Shape { gateways: 1, accounts: 1, moneys: 1 };
+    let mut cluster = Cluster::start_with(shape, &variables).await;
+    let person = Person::register(cluster.client(), "Kim").await.with_wallet().await;
+    assert_eq!(deposit(&person, "before").await.status, 201);
+
+    disk.fail(DiskFault::Flush, "money.db-wal$");
+    check(&deposit(&person, "during").await, 503, "outcome_unknown");
+    check_failed(&cluster.moneys[0].wait_for_end(), "the disk refused to make money durable");
+    disk.mend(DiskFault::Flush);
+    cluster.moneys[0].start_again();
+    cluster.wait_until_ready().await;
+    assert_eq!(deposit(&person, "before").await.header("idempotency-replayed"), "true");
+    assert_eq!(deposit(&person, "during").await.status, 201);
+    assert_eq!(person.balance().await, 10);
+
+    disk.fail(DiskFault::Flush, "account.db-wal$");
+    check(&log_in(&person).await, 503, "outcome_unknown");
+    check_failed(&cluster.accounts[0].wait_for_end(), "account.db failed");
+    disk.mend(DiskFault::Flush);
+    cluster.accounts[0].start_again();
+    cluster.wait_until_ready().await;
+    assert_eq!(log_in(&person).await.status, 201);
+
+    disk.fail(DiskFault::Full, &folder.path().display().to_string());
+    check(&log_in(&person).await, 503, "unavailable");
+    check(&deposit(&person, "full").await, 503, "unavailable");
+    for node in [&cluster.accounts[0], &cluster.moneys[0]] {
+        let client = node.client();
+        eventually(RECOVERY, async || {
+            client.get("/readyz").exchange().await.is_ok_and(|answer| answer.status == 503)
+        })
+        .await;
+    }
+    disk.mend(DiskFault::Full);
+    cluster.wait_until_ready().await;
+    assert_eq!(log_in(&person).await.status, 201);
+    assert_eq!(deposit(&person, "full").await.status, 201);
+    for node in cluster.moneys.iter_mut().chain(&mut cluster.accounts) {
+        assert_eq!(node.terminate().code(), Some(0), "{}", node.name);
+    }
+    let report = money::store::sqlite::audit(&folder.path().join("money.db")).unwrap();
+    assert!(report.is_clean(), "{report}");
+}
+
+/// A file that can no longer be read is not worked with.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_database_ends_the_process() {
+    for service in ["account", "money"] {
+        let mut scene = Scene::new();
+        let program = scene.start();
+        let person = Person::register(program.client(), "Kim").await.with_wallet().await;
+        assert_eq!(program.stop().code(), Some(0));
+        let program = scene.start();
+        let person = Person { client: program.client(), ..person };
+        scene.disk.fail(DiskFault::Read, &format!("{service}.db$"));
+        let answer = match service {
+            "account" => log_in(&person).await,
+            _ => deposit(&person, "during").await,
+        };
+        check(&answer, 503, "unavailable");
+        check_failed(&program.process.wait(PATIENCE), &format!("{service}.db failed"));
     }
 }
 

@@ -213,6 +213,11 @@ impl Node {
         self.program.take().expect("it runs").stop()
     }
 
+    /// Waits until it has ended by itself.
+    pub fn wait_for_end(&mut self) -> Ended {
+        self.program.take().expect("it runs").process.wait(PATIENCE)
+    }
+
     /// Starts it again at its address.
     pub fn start_again(&mut self) {
         assert!(self.program.is_none(), "{} still runs", self.name);
