@@ -3,6 +3,8 @@ under the same key as long as its outcome is unknown, a bounded number of times.
 
 import gevent
 
+from tokens import TOKENS
+
 TRIES_MAX = 5
 # Answers after which the same request may be sent again: nothing was done, or nobody knows.
 AGAIN = {0, 429, 502, 503, 504}
@@ -20,34 +22,47 @@ def pause_after(status, retry_after, attempt):
     return min(0.1 * 2**attempt, 2.0)
 
 
-def call(user, method, path, name, token=None, body=None, key=None):
-    """Sends a request until it is answered, and returns status and document. Each try is counted."""
-    headers = {}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
+def call(user, method, path, name, account=None, body=None, key=None, token=None):
+    """Sends a request until it is answered, and returns status and document. Each try is counted. With an
+    account it has that account's token, which is renewed once if it is refused."""
+    headers, is_renewed = {}, False
+
+    def log_in(path, body):
+        return call(user, "POST", path, "POST auths", body=body)
+
     if key:
         headers["Idempotency-Key"] = key
     is_repeatable = method == "GET" or key is not None
     status, document = 0, {}
     for attempt in range(TRIES_MAX):
+        if account is not None:
+            token = TOKENS.get(account, log_in)
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        is_again = False
         with user.client.request(method, path, json=body, headers=headers, name=name, catch_response=True) as answer:
             status = answer.status_code or 0
             document = parse(answer)
             code = document.get("code", "") if status >= 400 else ""
-            if 200 <= status < 300 or code in EXPECTED:
+            if status == 401 and account is not None and not is_renewed:
+                # Not carried out, and so no failure if there is another token.
+                is_renewed = is_again = TOKENS.renew(account, token, log_in)
+            if 200 <= status < 300 or code in EXPECTED or is_again:
                 answer.success()
             else:
                 answer.failure(f"{status} {code}".strip() if status else "no answer")
             retry_after = answer.headers.get("Retry-After") if status else None
+        if is_again:
+            continue
         if status not in AGAIN or not is_repeatable:
             break
         gevent.sleep(pause_after(status, retry_after, attempt))
     return status, document
 
 
-def move(user, kind, body, token, key):
+def move(user, kind, body, account, key):
     """Moves money once, however often it has to ask."""
-    return call(user, "POST", f"/money/v1/{kind}", f"POST {kind}", token, body, key)
+    return call(user, "POST", f"/money/v1/{kind}", f"POST {kind}", account, body, key)
 
 
 def parse(answer):

@@ -7,6 +7,8 @@ import time
 import urllib.parse
 import urllib.request
 
+from tokens import RAN_OUT
+
 IMBALANCE = "mypay_money_conservation_imbalance_minor"
 CHECKED = "mypay_money_conservation_checked_timestamp_seconds"
 # Longer than the pause between two checks where one takes three seconds.
@@ -70,3 +72,11 @@ def verdict(imbalance, before, after, deposited):
     if before is not None and after is not None and after != before + deposited:
         wrong.append(f"seeded wallets held {before}, got {deposited}, and hold {after}")
     return wrong
+
+
+def ran_out(stats):
+    """One line if requests were refused because their tokens had ended and could not be renewed."""
+    refused = sum(error.occurrences for error in stats.errors.values() if str(error.error).startswith("401"))
+    if not refused:
+        return []
+    return [f"{RAN_OUT}: {refused} requests were refused (401); make new accounts with `my-pay seed`"]

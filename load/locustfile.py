@@ -18,16 +18,23 @@ from books import Books
 from calls import call, move
 from people import SeedError, Zipf, new_key, read_seed
 
-SEED_FILE = os.environ.get("MY_PAY_SEED_FILE", "seed.jsonl")
-ZIPF_EXPONENT = float(os.environ.get("LOAD_ZIPF_EXPONENT", "1.0"))
-STEPS = [int(users) for users in os.environ.get("LOAD_STEPS", "").split(",") if users]
-STEP_SECONDS = float(os.environ.get("LOAD_STEP_SECONDS", "30"))
-METRICS_PORT = int(os.environ.get("LOAD_METRICS_PORT", "9646"))
-FAILED_SHARE_MAX = float(os.environ.get("LOAD_FAILED_SHARE_MAX", "0.01"))
-PAYDAY_PEOPLE = int(os.environ.get("LOAD_PAYDAY_PEOPLE", "50"))
-NEWCOMERS = int(os.environ.get("LOAD_NEWCOMERS", "1"))
+
+
+def setting(name, default=None):
+    """The variable, or the default if it is empty or not there."""
+    return os.environ.get(name) or default
+
+
+SEED_FILE = setting("MY_PAY_SEED_FILE", "seed.jsonl")
+ZIPF_EXPONENT = float(setting("LOAD_ZIPF_EXPONENT", "1.0"))
+STEPS = [int(users) for users in setting("LOAD_STEPS", "").split(",") if users]
+STEP_SECONDS = float(setting("LOAD_STEP_SECONDS", "30"))
+METRICS_PORT = int(setting("LOAD_METRICS_PORT", "9646"))
+FAILED_SHARE_MAX = float(setting("LOAD_FAILED_SHARE_MAX", "0.01"))
+PAYDAY_PEOPLE = int(setting("LOAD_PAYDAY_PEOPLE", "50"))
+NEWCOMERS = int(setting("LOAD_NEWCOMERS", "1"))
 CONSERVATION = checks.Conservation(
-    os.environ.get("MY_PAY_PROMETHEUS_URL"), os.environ.get("MY_PAY_OPERATIONS_URLS", "").split()
+    setting("MY_PAY_PROMETHEUS_URL"), setting("MY_PAY_OPERATIONS_URLS", "").split()
 )
 
 
@@ -42,6 +49,8 @@ class World:
     # Deposits that nobody has answered yet: their keys, with the account and the amount.
     unknown: dict = {}
     before = None
+    # Why they could not be read before the run.
+    unread = None
     is_running = False
     # Of the newest run. Until it is shown to be right, it is not.
     wrong: list = []
@@ -81,7 +90,7 @@ class Person(FastHttpUser):
 
     @task(4)
     def check_balance(self):
-        call(self, "GET", "/money/v1/wallets", "GET wallets", self.account.token)
+        call(self, "GET", "/money/v1/wallets", "GET wallets", self.account)
 
     @task(6)
     def send(self):
@@ -101,7 +110,7 @@ class Person(FastHttpUser):
         key = new_key()
         # Noted first: whatever cuts this off, the deposit is asked after at the end.
         World.unknown[key] = (self.account, body["amount"])
-        status, _ = move(self, "deposits", body, self.account.token, key)
+        status, _ = move(self, "deposits", body, self.account, key)
         # Anything else may follow on a try that was carried out.
         if status == 201:
             del World.unknown[key]
@@ -109,7 +118,7 @@ class Person(FastHttpUser):
 
     def pay(self, receiver):
         body = {"receiverWalletId": receiver.wallet_id, "amount": random.randint(1, 500), "summary": "lunch"}
-        move(self, "transfers", body, self.account.token, new_key())
+        move(self, "transfers", body, self.account, new_key())
 
 
 class Merchant(FastHttpUser):
@@ -120,7 +129,7 @@ class Merchant(FastHttpUser):
 
     @task
     def read_sales(self):
-        call(self, "GET", "/money/v1/wallets", "GET wallets", World.accounts[0].token)
+        call(self, "GET", "/money/v1/wallets", "GET wallets", World.accounts[0])
         read_history(self, World.accounts[0], pages=1)
 
 
@@ -137,7 +146,7 @@ class Employer(FastHttpUser):
 
         def pay(person):
             body = {"receiverWalletId": person.wallet_id, "amount": random.randint(10, 100), "summary": "pay"}
-            move(self, "transfers", body, employer.token, new_key())
+            move(self, "transfers", body, employer, new_key())
 
         paying = [gevent.spawn(pay, person) for person in people]
         try:
@@ -165,13 +174,14 @@ class Newcomer(FastHttpUser):
         login = {"email": email, "password": password}
         status, tokens = call(self, "POST", "/accounts/v1/auths", "POST auths", body=login)
         if status == 201:
-            call(self, "POST", "/money/v1/wallets", "POST wallets", tokens["accessToken"], {})
+            token = tokens.get("accessToken")
+            call(self, "POST", "/money/v1/wallets", "POST wallets", body={}, token=token)
 
 
 def read_history(user, account, pages):
     path = "/money/v1/transactions?limit=20"
     for _ in range(pages):
-        status, page = call(user, "GET", path, "GET transactions", account.token)
+        status, page = call(user, "GET", path, "GET transactions", account)
         if status != 200 or not page.get("nextCursor"):
             return
         path = f"/money/v1/transactions?limit=20&cursor={page['nextCursor']}"
@@ -216,8 +226,12 @@ def on_test_start(environment, **_):
         return
     World.deposited, World.unknown, World.before = 0, {}, None
     World.is_running, World.wrong = True, ["the run was not checked"]
+    World.unread = None
     if is_alone(environment):
-        World.before = books(environment).balances(World.accounts)
+        try:
+            World.before = books(environment).balances(World.accounts)
+        except Exception as error:  # the verdict says so
+            World.unread = f"the balances before the run could not be read: {error}"
 
 
 @events.test_stop.add_listener
@@ -230,6 +244,7 @@ def on_test_stop(environment, **_):
         World.wrong, by = check(environment, ended)
     except Exception as error:  # whatever it is, Locust would go on as if nothing had happened
         World.wrong, by = [f"the run could not be checked: {error}"], []
+        World.wrong += checks.ran_out(environment.stats)
     lines = [f"WRONG: {line}" for line in World.wrong] or [f"money is conserved, say {' and '.join(by)}"]
     print("\n".join(lines), flush=True)
 
@@ -242,14 +257,16 @@ def check(environment, ended):
         imbalance = CONSERVATION.wait(ended)
     if is_alone(environment):
         by.append("the seeded balances")
+        if World.before is None:
+            unread = World.unread or "the balances before the run are not known"
+            return [unread, *checks.ran_out(environment.stats)], by
         unknown = [(account, key, amount) for key, (account, amount) in World.unknown.items()]
         World.deposited += books(environment).deposited(unknown)
         after = books(environment).balances(World.accounts)
-        if World.before is None:
-            return ["the balances before the run could not be read"], by
     wrong = checks.verdict(imbalance, World.before, after, World.deposited)
     if not by:
         wrong.append("nobody was asked whether money is conserved: see MY_PAY_PROMETHEUS_URL in README.md")
+    wrong += checks.ran_out(environment.stats)
     if not total.num_requests:
         wrong.append("no request was made")
     if total.fail_ratio > FAILED_SHARE_MAX:

@@ -7,6 +7,7 @@ import os
 import random
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,28 @@ class Account:
     account_id: int
     token: str
     wallet_id: int
+    # With these two a token is renewed; files of older versions lack them.
+    email: str | None = None
+    password: str | None = None
+    # Seconds since 1970; None if it is not known.
+    expires_at: float | None = None
+
+    @classmethod
+    def of(cls, row):
+        expires_at = row.get("expiredAt")
+        return cls(
+            row["accountId"],
+            row["accessToken"],
+            row["walletId"],
+            row.get("email"),
+            row.get("password"),
+            None if expires_at is None else read_time(expires_at),
+        )
+
+
+def read_time(text):
+    """Seconds since 1970, of a time as the API writes it."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 class SeedError(Exception):
@@ -27,10 +50,10 @@ def read_seed(path):
     try:
         with open(path, encoding="utf-8") as lines:
             rows = [json.loads(line) for line in lines if line.strip()]
-        accounts = [Account(row["accountId"], row["accessToken"], row["walletId"]) for row in rows]
+        accounts = [Account.of(row) for row in rows]
     except FileNotFoundError:
         raise SeedError(f"there is no seed file {path}: make it with `my-pay seed`") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SeedError(f"{path} is not a seed file: {error!r}") from error
     if len(accounts) < 4:
         raise SeedError(f"{path} has {len(accounts)} accounts: at least 4 are needed")

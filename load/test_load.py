@@ -12,6 +12,10 @@ import calls
 import checks
 import people
 import report
+import tokens
+
+
+ANN = people.Account(1, "a", 11, "ann@example.com", "ann's secret")
 
 
 class Answer:
@@ -41,10 +45,12 @@ class Client:
     """Answers what it is told to, and remembers the keys."""
 
     def __init__(self, *answers):
-        self.answers, self.keys = list(answers), []
+        self.answers, self.keys, self.tokens, self.paths = list(answers), [], [], []
 
     def request(self, method, path, **options):
         self.keys.append(options["headers"].get("Idempotency-Key"))
+        self.tokens.append(options["headers"].get("Authorization", "").removeprefix("Bearer "))
+        self.paths.append(path)
         return self.answers[min(len(self.keys), len(self.answers)) - 1]
 
 
@@ -56,15 +62,19 @@ class User:
 class Calls(unittest.TestCase):
     def setUp(self):
         self.pauses = []
-        patch = mock.patch.object(calls.gevent, "sleep", self.pauses.append)
-        patch.start()
-        self.addCleanup(patch.stop)
+        for patch in (
+            mock.patch.object(calls.gevent, "sleep", self.pauses.append),
+            mock.patch.object(calls, "TOKENS", tokens.Tokens(now=lambda: self.now, chance=lambda: 0.5)),
+        ):
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.now = 0.0
 
     def test_an_unknown_outcome_is_asked_again_under_the_same_key(self):
         lost, busy = Answer(0, {}), Answer(503, {"code": "unavailable"}, {"Retry-After": "1"})
         done = Answer(201, {"id": "x"})
         user = User(lost, busy, done)
-        status, document = calls.move(user, "transfers", {"amount": 1}, "token", "key")
+        status, document = calls.move(user, "transfers", {"amount": 1}, ANN, "key")
         self.assertEqual((status, document), (201, {"id": "x"}))
         self.assertEqual(user.client.keys, ["key"] * 3)
         self.assertEqual(self.pauses, [0.1, 1.0])
@@ -72,7 +82,7 @@ class Calls(unittest.TestCase):
 
     def test_it_ends_after_a_bounded_number_of_tries(self):
         user = User(Answer(503, {"code": "unavailable"}))
-        self.assertEqual(calls.move(user, "transfers", {}, "token", "key")[0], 503)
+        self.assertEqual(calls.move(user, "transfers", {}, ANN, "key")[0], 503)
         self.assertEqual(len(user.client.keys), calls.TRIES_MAX)
 
     def test_what_must_not_be_sent_twice_is_not(self):
@@ -82,8 +92,8 @@ class Calls(unittest.TestCase):
 
     def test_a_refusal_is_final_and_an_expected_one_is_no_failure(self):
         poor, strange = Answer(422, {"code": "insufficient_balance"}), Answer(404, {"code": "not_found"})
-        self.assertEqual(calls.move(User(poor), "transfers", {}, "t", "k")[0], 422)
-        self.assertEqual(calls.move(User(strange), "transfers", {}, "t", "k")[0], 404)
+        self.assertEqual(calls.move(User(poor), "transfers", {}, ANN, "k")[0], 422)
+        self.assertEqual(calls.move(User(strange), "transfers", {}, ANN, "k")[0], 404)
         self.assertEqual((poor.told, strange.told), ("success", "404 not_found"))
         self.assertEqual(self.pauses, [])
 
@@ -92,6 +102,56 @@ class Calls(unittest.TestCase):
         self.assertEqual(calls.pause_after(429, "3000", 0), 10.0)
         self.assertEqual(calls.pause_after(503, "soon", 1), 0.2)
         self.assertEqual(calls.pause_after(502, "3", 10), 2.0)
+
+
+    def test_a_token_is_renewed_before_it_ends(self):
+        ann = people.Account(1, "a", 11, "ann@example.com", "ann's secret", expires_at=100.0)
+        done = Answer(200, {})
+        logged_in = Answer(201, {"accessToken": "b", "expiredAt": "1970-01-01T00:05:00Z"})
+        user = User(done, logged_in, done, done)
+        for self.now in (0.0, 69.0, 71.0, 100.0):
+            self.assertEqual(calls.call(user, "GET", "/x", "GET x", ann)[0], 200)
+            if self.now == 0.0:
+                user.client.answers = [done, done, logged_in, done]
+        self.assertEqual(user.client.paths, ["/x", "/x", tokens.LOG_IN, "/x", "/x"])
+        self.assertEqual(user.client.tokens, ["a", "a", "", "b", "b"])
+
+    def test_a_refused_token_is_renewed_once_and_the_same_request_sent_again(self):
+        refused, done = Answer(401, {"code": "invalid_token"}), Answer(201, {"id": "x"})
+        logged_in = Answer(201, {"accessToken": "b", "expiredAt": "1970-01-01T00:05:00Z"})
+        user = User(refused, logged_in, done)
+        self.assertEqual(calls.move(user, "transfers", {}, ANN, "key"), (201, {"id": "x"}))
+        self.assertEqual(user.client.keys, ["key", None, "key"])
+        self.assertEqual(user.client.tokens, ["a", "", "b"])
+        self.assertEqual(refused.told, "success")
+        again = User(refused, logged_in, refused)
+        calls.TOKENS = tokens.Tokens(now=lambda: self.now)
+        self.assertEqual(calls.move(again, "transfers", {}, ANN, "key")[0], 401)
+        self.assertEqual((len(again.client.keys), refused.told), (3, "401 invalid_token"))
+
+    def test_a_token_that_cannot_be_renewed_is_a_failure(self):
+        refused = Answer(401, {"code": "invalid_token"})
+        nobody = people.Account(2, "n", 12)
+        user = User(refused)
+        self.assertEqual(calls.call(user, "GET", "/x", "GET x", nobody)[0], 401)
+        self.assertEqual((len(user.client.keys), refused.told), (1, "401 invalid_token"))
+        user = User(refused, Answer(401, {"code": "invalid_credentials"}))
+        self.assertEqual(calls.call(user, "GET", "/x", "GET x", ANN)[0], 401)
+        self.assertEqual((len(user.client.keys), refused.told), (2, "401 invalid_token"))
+
+    def test_one_renewal_serves_all_who_were_refused(self):
+        held = tokens.Tokens(now=lambda: 0.0)
+        asked = []
+
+        def log_in(path, body):
+            asked.append(body)
+            return 201, {"accessToken": "b", "expiredAt": "1970-01-01T00:05:00.000001Z"}
+
+        self.assertTrue(held.renew(ANN, "a", log_in) and held.renew(ANN, "a", log_in))
+        self.assertEqual(asked, [{"email": "ann@example.com", "password": "ann's secret"}])
+        self.assertEqual(held.get(ANN, log_in), "b")
+        for bad in ((201, {}), (201, None), (201, {"accessToken": "c", "expiredAt": "soon"}), (503, {})):
+            self.assertFalse(tokens.Tokens().renew(ANN, "a", lambda path, body: bad))
 
 
 class People(unittest.TestCase):
@@ -124,6 +184,10 @@ class People(unittest.TestCase):
             row = '{"accountId": 7, "accessToken": "mpa_x", "walletId": 9, "currency": "KRW"}\n'
             file.write_text(row * 4)
             self.assertEqual(people.read_seed(file)[3], people.Account(7, "mpa_x", 9))
+            more = '"email": "a@example.com", "password": "p", "expiredAt": "1970-01-01T01:00:00.5Z"'
+            file.write_text(row.replace('"currency": "KRW"', more) * 4)
+            expected = people.Account(7, "mpa_x", 9, "a@example.com", "p", 3600.5)
+            self.assertEqual(people.read_seed(file)[3], expected)
 
 
 PAGE = """mypay_money_conservation_imbalance_minor{currency="KRW"} 0
@@ -157,13 +221,21 @@ class Checks(unittest.TestCase):
         self.assertEqual(checks.verdict(None, None, None, 0), ["conservation was not checked in time"])
 
 
+    def test_tokens_that_ran_out_are_one_line(self):
+        error = collections.namedtuple("Error", "occurrences error")
+        stats = mock.Mock(errors={1: error(3, "401 invalid_token"), 2: error(4, "401"), 3: error(9, "503 x")})
+        expected = "tokens ran out: 7 requests were refused (401); make new accounts with `my-pay seed`"
+        self.assertEqual(checks.ran_out(stats), [expected])
+        self.assertEqual(checks.ran_out(mock.Mock(errors={})), [])
+
+
 class Bank(books.Books):
     """Answers what it is told to, without a network."""
 
     def __init__(self, answers):
         self.answers = answers
 
-    def get(self, path, token):
+    def get(self, path, account):
         return self.answers[path]
 
 
@@ -185,9 +257,16 @@ class TheBooks(unittest.TestCase):
     def test_what_cannot_be_read_is_no_zero(self):
         ann = people.Account(1, "a", 11)
         bank = Bank({"/money/v1/wallets/11": (401, {}), "/money/v1/transfers?idempotencyKey=k": (401, {})})
-        with self.assertRaisesRegex(RuntimeError, "wallet 11 cannot be read: 401"):
+        with mock.patch("sys.stderr") as stderr:
+            with self.assertRaisesRegex(RuntimeError, "^tokens ran out$"):
+                bank.balances([ann])
+            with self.assertRaisesRegex(RuntimeError, "^tokens ran out$"):
+                bank.deposited([(ann, "k", 5)])
+        stderr.write.assert_not_called()
+        bank.answers = {path: (500, {}) for path in bank.answers}
+        with self.assertRaisesRegex(RuntimeError, "wallet 11 cannot be read: 500"):
             bank.balances([ann])
-        with self.assertRaisesRegex(RuntimeError, "deposit cannot be read: 401"):
+        with self.assertRaisesRegex(RuntimeError, "deposit cannot be read: 500"):
             bank.deposited([(ann, "k", 5)])
 
 

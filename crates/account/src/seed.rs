@@ -11,6 +11,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Seeder {
     service: AccountService,
+    password: String,
     password_hash: String,
     run: u64,
 }
@@ -19,15 +20,21 @@ impl AccountService {
     /// Whoever makes the accounts of one run. Their emails are below `example.com` and contain
     /// `run`, which must not have been used before.
     pub async fn seeder(&self, run: u64) -> Result<Seeder, Error> {
-        let unknown = Token::generate(TokenKind::Refresh)?.as_str().to_owned();
-        let password = NewPassword::accept(unknown, None, None)
+        let password = Token::generate(TokenKind::Refresh)?.as_str().to_owned();
+        let accepted = NewPassword::accept(password.clone(), None, None)
             .expect("a random token is long enough and not common");
-        let password_hash = self.0.hasher.hash(password).await?;
-        Ok(Seeder { service: self.clone(), password_hash, run })
+        let password_hash = self.0.hasher.hash(accepted).await?;
+        Ok(Seeder { service: self.clone(), password, password_hash, run })
     }
 }
 
 impl Seeder {
+    /// The random password that all of these accounts have, with which a load test that outlives
+    /// their tokens logs in again.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
     /// Makes an account and logs it in. [`Error::EmailTaken`] if the run has had this number.
     pub async fn make(&self, number: usize) -> Result<Tokens, Error> {
         let email = Email::parse(&format!("load-{}-{number}@example.com", self.run))

@@ -77,7 +77,9 @@ async fn make_all(
         let (seeder, api) = (Arc::clone(&seeder), Arc::clone(&api));
         working.spawn(async move {
             let tokens = seeder.make(number).await.context("an account cannot be made")?;
-            api.funded_wallet(&tokens).await
+            let mut account = api.funded_wallet(&tokens).await?;
+            account["password"] = seeder.password().into();
+            Ok(account)
         });
     }
     while !working.is_empty() {
@@ -125,6 +127,7 @@ impl Api {
             "accountId": account.account.id,
             "email": account.account.email,
             "accessToken": account.access.as_str(),
+            "expiredAt": account.expired_at,
             "walletId": wallet_id,
             "currency": self.currency,
         }))
