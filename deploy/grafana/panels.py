@@ -243,6 +243,8 @@ DATABASE = {
              [(quantile(0.99, "mypay_database_connection_wait_seconds", "service"), "{{service}}")], {"red": 0.1}),
             ("Connections that failed", "ops", "Could not be made.",
              [("sum by (service) (rate(mypay_database_connect_failures_total[$rate]))", "{{service}}")], {}),
+            ("All connections replaced", "ops", "After a failover, or when a connection was found dead.",
+             [("sum by (service, reason) (rate(mypay_database_retirements_total[$rate]))", "{{service}} {{reason}}")], {}),
             ("Transactions run again", "ops", "By what stood in their way.",
              [("sum by (reason) (rate(mypay_money_store_retries_total[$rate]))", "money {{reason}}"),
               ("sum by (transaction, reason) (rate(mypay_account_store_retries_total[$rate]))", "account {{transaction}} {{reason}}")], {}),

@@ -25,7 +25,7 @@ impl Forwarder {
         thread::spawn(move || {
             for connection in listener.incoming() {
                 let target = *shared.lock().unwrap_or_else(PoisonError::into_inner);
-                // One that cannot be passed on is closed, as if nobody listened.
+                // One that cannot be passed on is closed, as by a server that is down.
                 let _closed = connection.and_then(|client| forward(client, target));
             }
         });
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that greets everybody with one letter and then repeats what it reads.
+    /// A server that greets with one letter and then repeats what it reads.
     fn echo(letter: u8) -> SocketAddr {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();

@@ -199,7 +199,7 @@ impl Member {
     pub(super) fn failed(&self, fault: Fault, why: &str) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
         match fault {
-            // No pause: asking again costs nobody anything, and it may be back in a moment.
+            // No pause: asking again costs nothing, and it may be back in a moment.
             Fault::Refused => {
                 self.open(Standing::Out, why);
             }

@@ -92,8 +92,8 @@ impl Connection {
         }
     }
 
-    /// The longest statement that the server takes, in bytes. Before a connection is made nobody
-    /// knows, and the least is assumed.
+    /// The longest statement that the server takes, in bytes. Before there is a connection, the
+    /// least is assumed.
     pub(super) fn statement_bytes_max(&self) -> usize {
         let packet = self.open.as_ref().map_or(PACKET_BYTES_LEAST, |o| o.conn.packet_bytes_max());
         packet - PACKET_BYTES_RESERVED

@@ -1,5 +1,5 @@
 //! Statements with many rows, written out with their values, because a batch has another number of
-//! rows each time and would have to be prepared anew. Nothing that a client chose can end a
+//! rows each time and would have to be prepared each time. Nothing that a client chose can end a
 //! literal: numbers are written as numbers, and everything else as hexadecimal digits.
 
 use std::fmt::Write;

@@ -37,8 +37,8 @@ pub(super) struct Opened {
     pub(super) birth: Birth,
 }
 
-/// A connection from a pool. Dropping it ends it: what was begun on it is rolled back, and nobody
-/// gets an answer that was meant for somebody else. Who has finished with it says so.
+/// A connection from a pool. Dropping it ends it: what was begun on it is rolled back, and no later
+/// user reads an answer that belongs to an earlier one. A user that has finished releases it.
 #[must_use]
 pub struct Connection {
     /// There until the end.
@@ -121,8 +121,8 @@ impl Dedicated {
         Self { conn: Some(conn), birth, pool }
     }
 
-    /// Whether it may go on being used: it is not too old, and nothing has shown meanwhile that the
-    /// server it leads to refuses writes.
+    /// Whether it may go on being used: it is not too old, and no write has been refused since it
+    /// was made.
     pub fn is_current(&self) -> bool {
         self.pool.is_current(&self.birth)
     }

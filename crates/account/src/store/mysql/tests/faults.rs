@@ -38,7 +38,7 @@ async fn a_server_that_takes_no_writes_is_not_ready() {
 }
 
 #[tokio::test]
-async fn a_server_that_lets_nobody_in_is_not_there_for_now() {
+async fn a_server_that_refuses_to_log_in_is_unavailable_for_now() {
     let server = MariaDb::start();
     store(&server, "account").await;
     let store = serve(&server, "account");
