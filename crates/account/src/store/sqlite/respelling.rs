@@ -75,6 +75,9 @@ mod tests {
                 )
                 .unwrap();
             }
+            // As the service had, which reserves ids before it uses them.
+            let reserved = "UPDATE id_blocks SET next_value = 10101 WHERE name = 'accounts'";
+            db.execute(reserved, []).unwrap();
         }
         let store = SqliteStore::open(&path, &service::fatal::Reporter::default()).unwrap();
         let of = async |email: &str| {
