@@ -46,19 +46,7 @@ pub struct FaultyDisk {
 impl FaultyDisk {
     /// Compiles the library, with the C compiler that building the program needs anyway.
     pub fn new() -> Self {
-        let compiled = tempfile::tempdir().expect("a folder for the library");
-        let source = compiled.path().join("disk.c");
-        fs::write(&source, include_str!("disk.c")).expect("the library's source can be written");
-        let library = compiled.path().join("disk.so");
-        let ended = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .args([&library, &source])
-            .arg("-ldl")
-            .stdin(Stdio::null())
-            .output()
-            .expect("the C compiler `cc`, which this test needs, cannot be started");
-        let message = String::from_utf8_lossy(&ended.stderr).into_owned();
-        assert!(ended.status.success(), "the library does not compile: {message}");
+        let (compiled, library) = compile("disk", include_str!("disk.c"));
         let faults = tempfile::tempdir().expect("a folder for the faults");
         Self { library, faults, _compiled: compiled }
     }
@@ -93,4 +81,22 @@ impl Default for FaultyDisk {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Compiles a library that can be preloaded.
+pub(crate) fn compile(name: &str, text: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder for the library");
+    let source = folder.path().join(name).with_extension("c");
+    fs::write(&source, text).expect("the library's source can be written");
+    let library = source.with_extension("so");
+    let ended = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+        .args([&library, &source])
+        .args(["-ldl", "-lpthread"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("the C compiler `cc`, which this test needs, cannot be started");
+    let message = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.success(), "the library does not compile: {message}");
+    (folder, library)
 }

@@ -2,6 +2,7 @@
 //! and what was not answered is completed by asking again.
 
 pub mod load;
+mod power;
 mod signals;
 
 use std::{collections::HashSet, time::Duration};
