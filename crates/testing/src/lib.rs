@@ -1,7 +1,7 @@
 //! Real servers for tests: a private MariaDB or Redis on a free port, with its data in a temporary
-//! folder, ended by its process id when the value is dropped; a disk that fails on demand, and a power
-//! cut. Only
-//! tests and the load generator use it, so its errors are panics that say what went wrong.
+//! folder, ended by its process id when the value is dropped; a disk that fails on demand, a power
+//! cut, and whatever else real programs meet. Only tests and the load generator use it, so its
+//! errors are panics that say what went wrong.
 
 mod disk;
 mod forwarder;
