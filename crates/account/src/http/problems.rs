@@ -58,7 +58,10 @@ impl From<Error> for Problem {
             Error::InvalidRefreshToken => Self::new(&INVALID_REFRESH_TOKEN)
                 .detail("The refresh token is unknown, expired, revoked or used before: log in."),
             Error::AccountNotFound => Self::new(&ACCOUNT_NOT_FOUND),
-            Error::Store(store::Error::Busy(_)) | Error::Hash(HashError::Busy) => {
+            Error::Store(store::Error::Busy(_)) => Self::unavailable(&error)
+                .retry_after(Duration::from_secs(1))
+                .detail("The database cannot do it now; nothing was done."),
+            Error::Hash(HashError::Busy) => {
                 Self::unavailable(&error).retry_after(Duration::from_secs(1))
             }
             Error::Store(store::Error::OutcomeUnknown(_)) => {
