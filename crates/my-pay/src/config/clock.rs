@@ -22,7 +22,7 @@ pub struct ClockConfig {
 
     /// Today's date, such as `2026-11-26`, to start with a clock that would be refused although it
     /// is right. It has an effect on this day only.
-    #[config(env = "MY_PAY_CLOCK_TODAY")]
+    #[config(env = "MY_PAY_CLOCK_TODAY", validate = crate::config::given::text)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub today: Option<String>,
 }

@@ -21,11 +21,14 @@ use tokio::{
 use crate::support::{
     Client, cluster, eventually,
     metrics::Scrape,
-    process::{PATIENCE, my_pay},
+    process::{PATIENCE, Program, my_pay},
 };
 
 const DROPPED_FULL: &str = r#"mypay_log_lines_dropped_total{reason="full"}"#;
 const DROPPED_FAILED: &str = r#"mypay_log_lines_dropped_total{reason="failed"}"#;
+
+const FULL: &str =
+    "my-pay: standard output cannot be written: No space left on device (os error 28)\n";
 
 /// A pipe whose reader is gone.
 fn closed() -> Stdio {
@@ -98,12 +101,7 @@ fn a_full_device_is_an_error_in_one_line() {
     let (folder, commands) = commands();
     for arguments in commands {
         let (code, complaint) = run(&mut my_pay(folder.path(), &arguments), full());
-        assert_eq!(
-            complaint,
-            "my-pay: standard output cannot be written: No space left on device (os error 28)\n",
-            "{arguments:?}"
-        );
-        assert_eq!(code, Some(1), "{arguments:?}");
+        assert_eq!((code, complaint.as_str()), (Some(1), FULL), "{arguments:?}");
     }
 }
 
@@ -135,6 +133,23 @@ fn a_command_that_waits_for_its_reader_ends_by_a_signal() {
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     let status = child.wait().unwrap();
     assert!(!status.success(), "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seed_does_its_work_whatever_reads_its_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(&mut Program::command(folder.path()));
+    let url = format!("http://{}", program.address);
+    for (name, stdout, code) in [("a", closed(), 0), ("b", full(), 1), ("c", closed(), 0)] {
+        let mut seed = my_pay(folder.path(), &["seed", "--accounts", "3", "--url", &url]);
+        seed.args(["--data-dir", "data", "--output", name]);
+        let ended = run(&mut seed, stdout);
+        let said = if code == 0 { "" } else { FULL };
+        assert_eq!(ended, (Some(code), said.to_owned()));
+        let lines = fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(lines.lines().count(), 3, "{lines}");
+    }
+    assert_eq!(program.stop().code(), Some(0));
 }
 
 #[test]
