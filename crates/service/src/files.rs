@@ -107,7 +107,7 @@ pub fn flush_names(folder: &Path) -> io::Result<()> {
 }
 
 /// Makes the names of a folder's files durable.
-pub fn flush_folder(folder: &Path) -> io::Result<()> {
+fn flush_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder)?.sync_all() {
         // Some network file systems have no flush of a folder, because they need none.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),

@@ -62,8 +62,7 @@ impl SqliteLane {
         db.pragma_update(None, "synchronous", "NORMAL")?;
         sqlite::checkpoint_at(&mut db, CHECKPOINT_PAGES, &fatal)?;
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
-        // SQLite would flush the new log's name with its own first flush, which it leaves out here.
-        files::flush_folder(files::folder_of(path))?;
+        // SQLite flushes a new log's header and name before its first frame, NORMAL or not.
         Ok(Self { db, log: files::beside(path, "-wal"), fatal })
     }
 

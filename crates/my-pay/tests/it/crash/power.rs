@@ -39,7 +39,7 @@ struct Acknowledged {
 
 impl Acknowledged {
     /// As after an image of everything: there from the beginning.
-    fn as_of_before(mut self) -> Self {
+    fn on_disk_before(mut self) -> Self {
         self.person.as_mut().expect("somebody is registered").0 = 0;
         self.wallet = Some(0);
         self.deposits.iter_mut().for_each(|flushes| *flushes = 0);
@@ -76,21 +76,15 @@ impl Acknowledged {
 }
 
 async fn act(record: &PowerRecord, client: &Client, mut known: Acknowledged) -> Acknowledged {
-    let ann = match known.person.take() {
-        Some((flushes, ann)) => {
-            let ann = Person { client: client.clone(), ..ann };
-            known.person = Some((flushes, ann.clone()));
-            ann
-        }
-        None => {
-            let ann = Person::register(client.clone(), "Ann").await;
-            known.person = Some((record.flushes(), ann.clone()));
-            let ann = ann.with_wallet().await;
-            known.wallet = Some(record.flushes());
-            known.person = known.person.map(|(flushes, _)| (flushes, ann.clone()));
-            ann
-        }
-    };
+    if known.person.is_none() {
+        let ann = Person::register(client.clone(), "Ann").await;
+        let registered = record.flushes();
+        let ann = ann.with_wallet().await;
+        known.wallet = Some(record.flushes());
+        known.person = Some((registered, ann));
+    }
+    let (_, ann) = known.person.as_ref().expect("somebody is registered");
+    let ann = Person { client: client.clone(), ..ann.clone() };
     for _ in 0..3 {
         ann.deposit(1).await;
         known.deposits.push(record.flushes());
@@ -142,7 +136,7 @@ async fn after_a_power_cut_at_any_moment_everything_acknowledged_is_there() {
     // The next start, which makes new logs, from what was left of the first.
     let record = PowerRecord::begin(second.path());
     let mut program = Program::start(record.of(&mut command(second.path())));
-    let known = act(&record, &program.client(), known.as_of_before()).await;
+    let known = act(&record, &program.client(), known.on_disk_before()).await;
     program.process.kill();
     check_every_moment(record, &known).await;
 }
