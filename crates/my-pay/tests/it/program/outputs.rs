@@ -6,7 +6,7 @@ use std::{
     io::{PipeReader, Read as _, pipe},
     net::SocketAddr,
     os::unix::fs::FileTypeExt as _,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicU8, Ordering},
     thread,
     time::Duration,
@@ -78,6 +78,32 @@ fn commands() -> (tempfile::TempDir, Vec<Vec<&'static str>>) {
     (folder, lines.map(|line| line.split(' ').collect()).to_vec())
 }
 
+/// A process that is killed, by its id, if a test fails before it ends.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    }
+
+    fn wait(&mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is as good.
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
 /// Runs a command with these outputs, and returns its code and what it complained of.
 fn run(command: &mut Command, stdout: Stdio) -> (Option<i32>, String) {
     let mut child =
@@ -127,12 +153,10 @@ fn a_command_that_waits_for_its_reader_ends_by_a_signal() {
     let folder = tempfile::tempdir().unwrap();
     let (stdout, _reader) = blocked();
     let mut command = my_pay(folder.path(), &["config"]);
-    let mut child = command.stdout(stdout).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = Running::start(command.stdout(stdout).stderr(Stdio::null()));
     // It has read its configuration when it is blocked; before, the signal ends it as well.
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, Signal::TERM).unwrap();
-    let status = child.wait().unwrap();
-    assert!(!status.success(), "{status:?}");
+    child.terminate();
+    assert_ne!(child.wait(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,8 +223,8 @@ async fn a_service_goes_on_without_a_log_and_says_so_once() {
         let folder = tempfile::tempdir().unwrap();
         let [listen, operations] = own_addresses();
         for mut command in services(&folder, listen, operations) {
-            let mut child = command.stdout(output()).stderr(Stdio::piped()).spawn().unwrap();
-            let mut stderr = child.stderr.take().unwrap();
+            let mut child = Running::start(command.stdout(output()).stderr(Stdio::piped()));
+            let mut stderr = child.0.stderr.take().unwrap();
             let complaint = thread::spawn(move || {
                 let mut text = String::new();
                 stderr.read_to_string(&mut text).map(|_| text)
@@ -210,9 +234,8 @@ async fn a_service_goes_on_without_a_log_and_says_so_once() {
             let refused = client.get("/money/v1/wallets").exchange().await.unwrap();
             assert!(matches!(refused.status, 401 | 503), "{refused:?}");
             eventually(PATIENCE, async || Scrape::of(operations).value(DROPPED_FAILED) > 1.0).await;
-            let pid = rustix::process::Pid::from_child(&child);
-            rustix::process::kill_process(pid, Signal::TERM).unwrap();
-            assert_eq!(child.wait().unwrap().code(), Some(0), "{command:?}");
+            child.terminate();
+            assert_eq!(child.wait(), Some(0), "{command:?}");
             let said = format!("my-pay: the log cannot be written: {cause}\n");
             assert_eq!(complaint.join().unwrap().unwrap(), said, "{command:?}");
         }
@@ -227,7 +250,7 @@ async fn a_log_that_nothing_reads_holds_no_request_and_no_stop() {
         let (stdout, stdout_reader) = blocked();
         let (stderr, stderr_reader) = blocked();
         command.args(["--log-format", "json"]).stdout(stdout).stderr(stderr);
-        let mut child = command.spawn().unwrap();
+        let mut child = Running::start(&mut command);
         // The writers that this process has would keep the pipes open.
         drop(command);
         let client = Client::new(listen);
@@ -249,9 +272,8 @@ async fn a_log_that_nothing_reads_holds_no_request_and_no_stop() {
             tokio::time::timeout(2 * PATIENCE, caller).await.expect("no request waits").unwrap();
         }
         assert_eq!(client.get("/livez").send().await.status, 200);
-        let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, Signal::TERM).unwrap();
-        let ended = tokio::task::spawn_blocking(move || child.wait().unwrap().code());
+        child.terminate();
+        let ended = tokio::task::spawn_blocking(move || child.wait());
         let ended = tokio::time::timeout(Duration::from_secs(10), ended).await;
         assert_eq!(ended.expect("the stop is bounded").unwrap(), Some(0));
         drop((stdout_reader, stderr_reader));
@@ -266,7 +288,7 @@ async fn a_second_signal_ends_a_program_whose_outputs_are_blocked() {
     let (stdout, _stdout_reader) = blocked();
     let (stderr, _stderr_reader) = blocked();
     command.env("MY_PAY_SERVER_DRAIN_TIMEOUT_MS", "600000").stdout(stdout).stderr(stderr);
-    let mut child = command.spawn().unwrap();
+    let mut child = Running::start(&mut command);
     wait_until_alive(&Client::new(listen)).await;
     // A request in flight, for which the stop waits: its body never comes.
     let mut pending = TcpStream::connect(listen).await.unwrap();
@@ -279,14 +301,13 @@ async fn a_second_signal_ends_a_program_whose_outputs_are_blocked() {
     let mut idle = TcpStream::connect(listen).await.unwrap();
     idle.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     idle.read_exact(&mut interim).await.unwrap();
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    child.terminate();
     // The stop has begun when a connection without a request is closed.
     let closed = tokio::time::timeout(PATIENCE, idle.read_to_end(&mut Vec::new())).await;
     closed.expect("it is closed").unwrap();
-    assert!(child.try_wait().unwrap().is_none(), "it waits for the request");
-    rustix::process::kill_process(pid, Signal::TERM).unwrap();
-    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap().code());
+    assert!(child.0.try_wait().unwrap().is_none(), "it waits for the request");
+    child.terminate();
+    let ended = tokio::task::spawn_blocking(move || child.wait());
     let ended = tokio::time::timeout(Duration::from_secs(10), ended).await;
     assert_eq!(ended.expect("it ends at once").unwrap(), Some(130));
 }
