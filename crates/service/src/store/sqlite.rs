@@ -16,7 +16,9 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, config::DbConfig,
+};
 
 pub use self::{
     checkpoint::checkpoint_at,
@@ -157,7 +159,11 @@ fn open_owned(path: &Path, schema: &Schema) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // The log beside another service's file may not be its own: closing must not copy it into it.
+    let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(keep_log, true)?;
     check_owner(&connection, path, schema)?;
+    connection.set_db_config(keep_log, false)?;
     Ok(connection)
 }
 

@@ -95,6 +95,26 @@ fn swapped_files_are_refused_by_every_command_and_named() {
     }
 }
 
+/// The logs of a killed process stay behind under the wrong files.
+#[test]
+fn swapped_files_of_a_killed_process_are_not_changed_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start(&mut Program::command(folder.path()));
+    program.process.kill();
+    swap(folder.path());
+    let files = ["data/account.db", "data/money.db"].map(|file| folder.path().join(file));
+    let read = || files.each_ref().map(|file| fs::read(file).unwrap());
+    let before = read();
+    for arguments in [
+        &UP[..],
+        &["migrate", "account", "--database-url", "sqlite:data/account.db"],
+        &["migrate", "money", "--database-url", "sqlite:data/money.db"],
+    ] {
+        refusal(&mut my_pay(folder.path(), arguments));
+        assert!(read() == before, "{arguments:?} changed a file");
+    }
+}
+
 #[test]
 fn a_service_apart_and_a_migration_refuse_the_other_service_s_file() {
     for folder in [made(), made_by_version_1()] {
