@@ -146,8 +146,8 @@ impl Collector {
         let limits = Limits {
             connections_max: 10,
             head_timeout: Duration::from_mins(1),
-            drain_delay: Duration::ZERO,
             drain_timeout: Duration::ZERO,
+            ..Limits::default()
         };
         let (stop, stopping) = shutdown::channel();
         let metrics = ListenerMetrics::default();

@@ -172,6 +172,10 @@ GATEWAY_AND_AUTH = {
              [("sum by (service) (mypay_http_requests_in_flight)", "{{service}}")], {}),
             ("Connections", "none", "Open connections of clients.",
              [("mypay_http_connections{job=~\"gateway|my-pay\"}", "{{instance}}")], {}),
+            ("Connections that the server ended", "ops", "By the reason: idle, slow, malformed, unread answers, gave way to others, or more than the share of an address.",
+             [('sum by (reason) (rate(mypay_http_connections_ended_total{job=~"gateway|my-pay",reason!~"client|answered"}[$rate]))', "{{reason}}")], {}),
+            ("Bodies that were not read", "ops", "Requests that were answered before their body was read: its rest was discarded, or the connection closed.",
+             [('sum by (outcome) (rate(mypay_http_unread_bodies_total{job=~"gateway|my-pay"}[$rate]))', "{{outcome}}")], {}),
         ]),
         ("Instances behind the gateway", [
             ("Latency of services (p99)", "s", "From the first try of a request to the last answer, or until it was given up.",

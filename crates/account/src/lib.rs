@@ -23,7 +23,8 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use service::{
-    clock::Clock, contract::revocations::Revocation, installation::Installation, trace::carried,
+    clock::Clock, contract::revocations::Revocation, http::docs::Docs, installation::Installation,
+    trace::carried,
 };
 use tokio::sync::{OnceCell, broadcast, watch};
 
@@ -101,8 +102,8 @@ impl AccountService {
 
     /// Every route of the service, `/accounts` included. Callers are known by the gateway's
     /// extension only.
-    pub fn router(&self) -> axum::Router {
-        http::router(self.clone())
+    pub fn router(&self, docs: Docs) -> axum::Router {
+        http::router(self.clone(), docs)
     }
 }
 

@@ -23,7 +23,10 @@ use service::{
     contract::account_feed::AccountFeed,
     counted::counted,
     fatal::Reporter,
-    http::health::{Check, Readiness},
+    http::{
+        docs::Docs,
+        health::{Check, Readiness},
+    },
     installation::OtherInstallation,
     shutdown::Shutdown,
     store::sqlite,
@@ -163,8 +166,8 @@ impl MoneyService {
     }
 
     /// The service's routes, below `/money`.
-    pub fn router(&self) -> Router {
-        http::router(self.state.clone())
+    pub fn router(&self, docs: Docs) -> Router {
+        http::router(self.state.clone(), docs)
     }
 
     /// The engine, for work that does not come over HTTP.

@@ -79,8 +79,12 @@ impl Account {
         verifier.register_metrics("account", registry);
         let http = metrics.http.of("account", &clock);
         let readiness = edge::all(readiness);
-        let router =
-            edge::guarded(account.router(), "/accounts", verifier.clone(), readiness.clone());
+        let router = edge::guarded(
+            account.router(config.docs()),
+            "/accounts",
+            verifier.clone(),
+            readiness.clone(),
+        );
         let router = internal::routes(service.clone(), service, verifier).fallback_service(router);
         let server = listener.serve(
             Measured::new(router, http),

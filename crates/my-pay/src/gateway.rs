@@ -11,6 +11,7 @@ use service::{
         internal::AccountClient,
         revocations::Subscriber,
     },
+    http::server::Limits,
     timekeeping::Watch,
 };
 
@@ -80,7 +81,9 @@ impl Edge {
             Gateway::start_shared(settings, routes, Arc::new(introspection), clock.clone(), shared)
                 .map_err(anyhow::Error::msg)?;
         let readiness = gateway.readiness();
-        let server = listener.serve(gateway, config.server.limits(), observed.listener.clone());
+        let address_share = config.server.address_share();
+        let limits = Limits { address_share, ..config.server.limits() };
+        let server = listener.serve(gateway, limits, observed.listener.clone());
         let operations = observed.serve(operations, config, &server, readiness);
         edge::announce("gateway", server.address, has_redis);
         Ok(Self { server, _operations: operations, clock_watch })

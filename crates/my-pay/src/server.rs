@@ -18,6 +18,9 @@ use tower::Service;
 /// all at once, such as after a restart.
 const BACKLOG: u32 = 4_096;
 
+/// What a client may leave unread before that is noticed. Answers are small.
+const SEND_BUFFER_BYTES: u32 = 256 * 1024;
+
 /// A listener that does not accept yet.
 pub(crate) struct Listener {
     listener: TcpListener,
@@ -60,6 +63,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart takes the port again while connections of before linger.
     socket.set_reuseaddr(true)?;
+    // Connections inherit it. What clients leave unread is the system's memory.
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

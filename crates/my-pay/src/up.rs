@@ -10,6 +10,7 @@ use service::{
     clock::Clock,
     contract::account_feed::AccountFeed,
     fatal::{self, Failure, Reporter},
+    http::server::Limits,
     installation::OtherInstallation,
     shutdown::{self, Trigger},
     store::sqlite::Watching,
@@ -93,8 +94,9 @@ impl Up {
 
         let mut metrics = Metrics::new();
         let http = |service| metrics.http.of(service, &clock);
-        let accounts = InProcess::new(trace::traced(account.router()), Arc::new(account.clone()));
-        let moneys = InProcess::new(trace::traced(money.router()), money.readiness());
+        let accounts =
+            InProcess::new(trace::traced(account.router(config.docs())), Arc::new(account.clone()));
+        let moneys = InProcess::new(trace::traced(money.router(config.docs())), money.readiness());
         let mut routes = vec![
             route("/accounts", accounts.measured(http("account"))),
             route("/money", moneys.measured(http("money"))),
@@ -113,7 +115,8 @@ impl Up {
         let gateway = Gateway::start_shared(config.gateway(), routes, introspection, clock, shared)
             .map_err(anyhow::Error::msg)?;
         // Nobody else could answer meanwhile.
-        let limits = config.server.limits_at_once();
+        let address_share = config.server.address_share();
+        let limits = Limits { address_share, ..config.server.limits_at_once() };
         let readiness = gateway.readiness();
         let server = listener.serve(gateway, limits, listener_metrics);
         let operations = metrics.serve(operations, config, &server, readiness);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::{Router, middleware};
 use service::http::{
-    docs,
+    docs::{self, Docs},
     finish::finish,
     health,
     openapi::add_common,
@@ -26,13 +26,13 @@ use crate::AccountService;
 const PREFIX: &str = "/accounts";
 
 /// The routes over a service.
-pub(crate) fn router(service: AccountService) -> Router {
+pub(crate) fn router(service: AccountService, docs: Docs) -> Router {
     let readiness = Arc::new(service.clone());
     let (router, _) = calls().with_state(service).split_for_parts();
     let document = openapi();
     let queries = Queries::of(&document);
     router
-        .merge(docs::routes(PREFIX, document))
+        .merge(docs::routes(PREFIX, document, docs))
         .merge(health::routes(readiness))
         .layer(middleware::from_fn_with_state(queries, refuse_unknown))
         .layer(middleware::from_fn(finish))

@@ -14,6 +14,7 @@ use service::{
         identity::Caller,
         introspection::{Introspection as _, TokenDigest},
     },
+    http::docs::Docs,
 };
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -61,7 +62,7 @@ impl Harness {
         let clock = Clock::held(Timestamp::from_micros(1_763_888_400_000_000));
         let service = AccountService::new(Arc::new(store), config, clock.clone())
             .expect("a valid configuration");
-        Self { router: service.router(), service, clock, database, _folder: folder }
+        Self { router: service.router(Docs::Served), service, clock, database, _folder: folder }
     }
 
     /// Calls as somebody with this token, or without one.

@@ -34,6 +34,7 @@ async fn start_with(drain_delay: Duration, change: impl FnOnce(&mut Config)) -> 
         head_timeout: Duration::from_secs(10),
         drain_delay,
         drain_timeout: Duration::from_secs(5),
+        ..Limits::default()
     };
     tokio::spawn(serve(listener, world.gateway, limits, ListenerMetrics::default(), shutdown));
     Served { address, trigger }

@@ -113,6 +113,7 @@ impl World {
             head_timeout: Duration::from_secs(30),
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(1),
+            ..Limits::default()
         };
         tokio::spawn(serve(listener, router, limits, ListenerMetrics::default(), signal));
         let gateways = [(), ()].map(|()| {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use axum::{Router, middleware};
 use service::http::{
-    docs,
+    docs::{self, Docs},
     finish::finish,
     health,
     openapi::add_common,
@@ -105,12 +105,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 /// All routes, health and documentation included.
-pub(crate) fn router(state: State) -> Router {
+pub(crate) fn router(state: State, docs: Docs) -> Router {
     let (router, _) = operations().split_for_parts();
     let document = openapi();
     let queries = Queries::of(&document);
     router
-        .merge(docs::routes("/money", document))
+        .merge(docs::routes("/money", document, docs))
         .merge(health::routes(Arc::new(state.clone())))
         .with_state(state)
         .layer(middleware::from_fn_with_state(queries, refuse_unknown))

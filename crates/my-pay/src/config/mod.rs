@@ -26,7 +26,10 @@ use confique::{
     meta::{FieldKind, Meta},
 };
 use serde::{Deserialize, Serialize};
-use service::telemetry::{self, LogFormat};
+use service::{
+    http::docs::Docs,
+    telemetry::{self, LogFormat},
+};
 
 pub use self::{
     account::AccountConfig,
@@ -76,6 +79,11 @@ pub struct Config {
     /// Rate limits of the gateway: `on`, or `off` for load tests.
     #[config(env = "MY_PAY_RATE_LIMIT", default = "on")]
     pub rate_limit: Switch,
+
+    /// The pages of documentation, `/accounts/docs` and `/money/docs`: `on`, or `off`, which
+    /// leaves them and `openapi.json` out of what a process serves.
+    #[config(env = "MY_PAY_DOCS", default = "on")]
+    pub docs: Switch,
 
     /// The HTTP server.
     #[config(nested)]
@@ -189,6 +197,14 @@ impl Config {
     /// The gateway's settings, with the rate limits switched.
     pub fn gateway(&self) -> ::gateway::Config {
         self.gateway.to_gateway(self.rate_limit == Switch::On)
+    }
+
+    /// Whether documentation is served.
+    pub fn docs(&self) -> Docs {
+        match self.docs {
+            Switch::On => Docs::Served,
+            Switch::Off => Docs::Off,
+        }
     }
 
     /// The effective configuration, as a file that would give it but for its secrets, which are

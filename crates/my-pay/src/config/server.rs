@@ -1,9 +1,13 @@
 //! Settings of the HTTP server.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
+use ipnet::IpNet;
 use serde::Serialize;
-use service::http::server::Limits;
+use service::http::server::{AddressShare, Limits};
 
 /// The HTTP server.
 #[derive(Debug, Clone, confique::Config, Serialize)]
@@ -14,13 +18,36 @@ pub struct ServerConfig {
     #[config(env = "MY_PAY_SERVER_OPERATIONS_LISTEN")]
     pub operations_listen: Option<SocketAddr>,
 
-    /// Connections at once; more wait to be accepted. 1 to 1,000,000.
+    /// Connections at once. If all are open, one that waits for a request is closed for a new one,
+    /// first those that have sent none yet; if all are at work, more wait to be accepted.
+    /// 1 to 1,000,000.
     #[config(env = "MY_PAY_SERVER_CONNECTIONS_MAX", default = 10_000)]
     pub connections_max: usize,
+
+    /// Connections that one address (IPv4, or IPv6 /64) may have, of `my-pay up` and
+    /// `my-pay gateway`. A new one closes one of the same address that waits for a request; if all
+    /// are at work, it is answered 429. A quarter of `connections_max` unless it is given.
+    #[config(env = "MY_PAY_SERVER_ADDRESS_CONNECTIONS_MAX")]
+    pub address_connections_max: Option<usize>,
+
+    /// Addresses and networks to which `address_connections_max` does not apply, because many
+    /// clients share them: proxies and balancers, such as `10.0.0.0/8`. In the variable, separated
+    /// by commas.
+    #[config(
+        env = "MY_PAY_SERVER_SHARED_ADDRESSES",
+        parse_env = crate::config::given::list,
+        default = []
+    )]
+    pub shared_addresses: Vec<String>,
 
     /// How long the head of a request may take to arrive, and how long an idle connection is kept.
     #[config(env = "MY_PAY_SERVER_HEAD_TIMEOUT_MS", default = 30_000)]
     pub head_timeout_ms: u64,
+
+    /// How long a client may leave an answer unread: within this time it takes 16 KiB, or all that
+    /// is left of it, or is cut.
+    #[config(env = "MY_PAY_SERVER_WRITE_TIMEOUT_MS", default = 10_000)]
+    pub write_timeout_ms: u64,
 
     /// How long a service that runs apart goes on serving after the signal to stop, while it says
     /// that it is not ready, so that nobody sends it requests any more when it closes. Longer than
@@ -41,9 +68,15 @@ impl ServerConfig {
         if !(1..=1_000_000).contains(&self.connections_max) {
             return Err("server.connections_max must be from 1 to 1000000".to_owned());
         }
-        for (name, value) in
-            [("head_timeout_ms", self.head_timeout_ms), ("drain_timeout_ms", self.drain_timeout_ms)]
-        {
+        if self.address_connections_max == Some(0) {
+            return Err("server.address_connections_max must be at least 1".to_owned());
+        }
+        self.shared_networks()?;
+        for (name, value) in [
+            ("head_timeout_ms", self.head_timeout_ms),
+            ("write_timeout_ms", self.write_timeout_ms),
+            ("drain_timeout_ms", self.drain_timeout_ms),
+        ] {
             if !(1..=HOUR_MS).contains(&value) {
                 return Err(format!("server.{name} must be from 1 to {HOUR_MS}"));
             }
@@ -59,13 +92,57 @@ impl ServerConfig {
         Limits { drain_delay: Duration::ZERO, ..self.limits() }
     }
 
-    /// As the server takes them.
+    /// Bounds of a listener that only our own services and operators reach, in their network: an
+    /// address may have any number of its connections.
     pub fn limits(&self) -> Limits {
         Limits {
             connections_max: self.connections_max,
+            address_share: AddressShare::unlimited(),
             head_timeout: Duration::from_millis(self.head_timeout_ms),
+            write_timeout: Duration::from_millis(self.write_timeout_ms),
             drain_delay: Duration::from_millis(self.drain_delay_ms),
             drain_timeout: Duration::from_millis(self.drain_timeout_ms),
+        }
+    }
+
+    /// How many of the connections of clients an address may have.
+    pub fn address_share(&self) -> AddressShare {
+        let quarter = self.connections_max.div_ceil(4);
+        AddressShare {
+            connections_max: Some(self.address_connections_max.unwrap_or(quarter)),
+            // `validate` has read them all.
+            shared: self.shared_networks().unwrap_or_default().into(),
+        }
+    }
+
+    fn shared_networks(&self) -> Result<Vec<IpNet>, String> {
+        self.shared_addresses.iter().map(|text| read_network(text)).collect()
+    }
+}
+
+fn read_network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| {
+        format!("server.shared_addresses: `{text}` is not an address or network such as 10.0.0.0/8")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_network;
+
+    #[test]
+    fn shared_addresses_are_addresses_or_networks() {
+        for (text, read) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("127.0.0.1", "127.0.0.1/32"),
+            ("::1", "::1/128"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
+            assert_eq!(read_network(text).unwrap().to_string(), read);
+        }
+        for text in ["", "proxy", "10.0.0.0/33", "10.0.0", "10.0.0.0/8/8", "10.0.0.1:80"] {
+            read_network(text).unwrap_err();
         }
     }
 }

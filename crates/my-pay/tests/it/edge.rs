@@ -155,9 +155,10 @@ const ORIGIN: &str = "https://app.example.com";
 
 fn preflight(product: &Product, origin: &str) -> Call {
     let call = product.client.call(Method::OPTIONS, "/money/v1/transfers");
-    call.header("origin", origin)
-        .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "authorization,content-type,idempotency-key")
+    call.header("origin", origin).header("access-control-request-method", "POST").header(
+        "access-control-request-headers",
+        "authorization,content-type,idempotency-key,traceparent",
+    )
 }
 
 #[tokio::test]
@@ -177,7 +178,7 @@ async fn pages_of_configured_origins_may_call() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("access-control-allow-origin"), ORIGIN);
     assert_eq!(answer.header("access-control-allow-methods"), "GET,POST,PUT,DELETE");
-    let allowed = "authorization,content-type,idempotency-key,x-request-id";
+    let allowed = "authorization,content-type,idempotency-key,traceparent,tracestate,x-request-id";
     assert_eq!(answer.header("access-control-allow-headers"), allowed);
     assert_eq!(answer.header("access-control-max-age"), "3600");
     assert_eq!(answer.header("access-control-allow-credentials"), "");
@@ -187,7 +188,11 @@ async fn pages_of_configured_origins_may_call() {
     let refused = call.send().await;
     assert_eq!(refused.brief(), "401 missing_token");
     assert_eq!(refused.header("access-control-allow-origin"), ORIGIN);
-    assert!(refused.header("access-control-expose-headers").contains("idempotency-replayed"));
+    assert_eq!(
+        refused.header("access-control-expose-headers"),
+        "idempotency-replayed,retry-after,ratelimit,ratelimit-policy,x-request-id,location,\
+         www-authenticate"
+    );
 
     let elsewhere = preflight(&product, "https://evil.example.com").send().await;
     assert_eq!(elsewhere.header("access-control-allow-origin"), "");

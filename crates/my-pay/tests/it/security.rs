@@ -5,6 +5,7 @@ use axum::{Router, body::Body};
 use http_body_util::BodyExt;
 use hyper::{Method, Request};
 use serde_json::{Value, json};
+use service::http::docs::Docs;
 use tower::ServiceExt;
 
 use crate::support::{Person, Product, Response};
@@ -268,7 +269,9 @@ async fn a_service_believes_nobody_but_the_gateway() {
     for (method, path) in protected_calls() {
         let path = path.replace("/accounts/1", &format!("/accounts/{}", ann.account_id));
         let is_account = path.starts_with("/accounts");
-        let router = if is_account { up.account().router() } else { up.money().router() };
+        let served = Docs::Served;
+        let router =
+            if is_account { up.account().router(served) } else { up.money().router(served) };
         for headers in [&[][..], &with_headers] {
             let (status, body) = ask(&router, &method, &path, headers).await;
             assert_eq!((status, &body["code"]), (401, &json!("missing_token")), "{method} {path}");

@@ -4,6 +4,7 @@ pub mod docs;
 pub mod fields;
 pub mod finish;
 pub mod health;
+pub mod network;
 pub mod openapi;
 pub mod path;
 pub mod problem;

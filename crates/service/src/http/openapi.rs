@@ -77,6 +77,10 @@ fn problem_response(status: u16, kinds: &[&Kind]) -> Response {
         ResponseBuilder::new().description(codes.join("\n\n")).content(PROBLEM_JSON, content);
     let response = match status {
         401 => response.header("WWW-Authenticate", text("The challenge of RFC 6750.")),
+        415 => response.header(
+            "Accept-Encoding",
+            text("`identity`, if the body was compressed or otherwise encoded."),
+        ),
         429 => response
             .header("RateLimit", text("For each limit that applies, the requests that are left."))
             .header("RateLimit-Policy", text("Each limit that applies.")),

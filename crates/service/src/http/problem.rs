@@ -25,6 +25,9 @@ pub const fn kind(status: u16, code: &'static str, title: &'static str) -> Kind 
     Kind { status, code, title }
 }
 
+/// The head of the request is not that of an HTTP/1.1 request.
+pub const MALFORMED_REQUEST: Kind =
+    kind(400, "malformed_request", "The request is not valid HTTP/1.1");
 /// The body is not JSON at all.
 pub const MALFORMED_JSON: Kind = kind(400, "malformed_json", "The body is not valid JSON");
 /// The body is JSON, but an array, a string, a number, a boolean or null.
@@ -49,12 +52,19 @@ pub const METHOD_NOT_ALLOWED: Kind =
 pub const REQUEST_TIMEOUT: Kind = kind(408, "request_timeout", "The request arrived too slowly");
 /// The body is larger than the limit.
 pub const CONTENT_TOO_LARGE: Kind = kind(413, "content_too_large", "The body is too large");
+/// The path and query are longer than the limit.
+pub const URI_TOO_LONG: Kind = kind(414, "uri_too_long", "The path and query are too long");
 /// The body is not declared as `application/json`.
 pub const UNSUPPORTED_MEDIA_TYPE: Kind =
     kind(415, "unsupported_media_type", "The body must be application/json");
+/// The body is compressed or otherwise encoded.
+pub const UNSUPPORTED_CONTENT_ENCODING: Kind =
+    kind(415, "unsupported_content_encoding", "The body must not be compressed");
 /// Too many requests from this address or with this token; nothing was done. `Retry-After` says
 /// when to try again.
 pub const RATE_LIMITED: Kind = kind(429, "rate_limited", "Too many requests");
+/// The head of the request is larger than the limit.
+pub const HEADERS_TOO_LARGE: Kind = kind(431, "headers_too_large", "The headers are too large");
 /// A defect on our side. The cause is in the log, under the request id.
 pub const INTERNAL_ERROR: Kind = kind(500, "internal_error", "Something went wrong on our side");
 /// A service broke off after it was given the request: the outcome is unknown.
@@ -70,8 +80,12 @@ pub const UPSTREAM_TIMEOUT: Kind =
 /// What any call may answer, of itself or by the gateway in front of it. Each refuses parameters
 /// that it does not have, so each may find the request invalid.
 pub const ANY_CALL: &[&Kind] = &[
+    &MALFORMED_REQUEST,
     &INVALID_REQUEST,
+    &REQUEST_TIMEOUT,
+    &URI_TOO_LONG,
     &RATE_LIMITED,
+    &HEADERS_TOO_LARGE,
     &INTERNAL_ERROR,
     &UPSTREAM_FAILED,
     &UNAVAILABLE,
@@ -84,9 +98,9 @@ pub const WITH_BODY: &[&Kind] = &[
     &MALFORMED_JSON,
     &NOT_AN_OBJECT,
     &INCOMPLETE_BODY,
-    &REQUEST_TIMEOUT,
     &CONTENT_TOO_LARGE,
     &UNSUPPORTED_MEDIA_TYPE,
+    &UNSUPPORTED_CONTENT_ENCODING,
 ];
 
 /// One bad field of a request.
@@ -255,6 +269,10 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, wait.as_secs().max(1).into());
+        }
+        if *self.kind == UNSUPPORTED_CONTENT_ENCODING {
+            let identity = header::HeaderValue::from_static("identity");
+            headers.insert(header::ACCEPT_ENCODING, identity);
         }
         if self.kind.status == 401 {
             // RFC 6750, section 3: the error attribute only if a token was sent.

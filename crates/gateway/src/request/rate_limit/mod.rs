@@ -18,6 +18,7 @@ use service::{
     clock::Clock,
     contract::identity::Identity,
     http::{
+        network::Network,
         problem::{Problem, RATE_LIMITED},
         server::PeerAddress,
     },
@@ -67,13 +68,6 @@ struct Policies {
     address: HeaderValue,
     token: HeaderValue,
     both: HeaderValue,
-}
-
-/// What counts as one client: an IPv4 address, or the IPv6 network that one subscriber is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Network {
-    V4([u8; 4]),
-    V6([u16; 4]),
 }
 
 impl RateLimiters {
@@ -235,18 +229,6 @@ impl std::fmt::Display for Standing {
             write!(f, "\"{name}\";r={left};t={seconds}")?;
         }
         Ok(())
-    }
-}
-
-impl Network {
-    fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                Self::V6([a, b, c, d])
-            }
-        }
     }
 }
 

@@ -6,9 +6,11 @@
 //! seconds after the last request, by default.
 
 use redis::ToRedisArgs;
-use service::redis::{Redis, RedisUnavailable, Script};
+use service::{
+    http::network::Network,
+    redis::{Redis, RedisUnavailable, Script},
+};
 
-use super::Network;
 use crate::config::Rate;
 
 /// The client and the script.

@@ -233,6 +233,7 @@ impl Instance {
             head_timeout: Duration::from_secs(30),
             drain_delay,
             drain_timeout: Duration::from_secs(5),
+            ..Limits::default()
         };
         let ended =
             tokio::spawn(serve(listener, router, limits, ListenerMetrics::default(), shutdown));

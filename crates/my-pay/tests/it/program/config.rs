@@ -37,10 +37,13 @@ fn the_effective_configuration_is_a_file_that_gives_it_again() {
         log_format = "text"
         log_levels = "info"
         rate_limit = "off"
+        docs = "on"
 
         [server]
         connections_max = 10000
+        shared_addresses = []
         head_timeout_ms = 30000
+        write_timeout_ms = 10000
         drain_delay_ms = 3000
         drain_timeout_ms = 10000
 
@@ -196,18 +199,21 @@ fn bad_files_are_refused() {
     expect![[r#"
         "lisen = \"127.0.0.1:1\""
         my-pay: file.toml, line 1: unknown field `lisen`, expected one of `listen`,
-            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `clock`,
-            `tracing`, `identity`, `redis`, `upstreams`, `gateway`, `account`, `money`
+            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `docs`, `server`,
+            `clock`, `tracing`, `identity`, `redis`, `upstreams`, `gateway`, `account`,
+            `money`
 
         "\n[server]\nconections_max = 1"
         my-pay: file.toml, line 3: unknown field `conections_max`, expected one of
-            `operations_listen`, `connections_max`, `head_timeout_ms`, `drain_delay_ms`,
+            `operations_listen`, `connections_max`, `address_connections_max`,
+            `shared_addresses`, `head_timeout_ms`, `write_timeout_ms`, `drain_delay_ms`,
             `drain_timeout_ms`
 
         "[sever]\nconnections_max = 1"
         my-pay: file.toml, line 1: unknown field `sever`, expected one of `listen`,
-            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `server`, `clock`,
-            `tracing`, `identity`, `redis`, `upstreams`, `gateway`, `account`, `money`
+            `data_dir`, `log_format`, `log_levels`, `rate_limit`, `docs`, `server`,
+            `clock`, `tracing`, `identity`, `redis`, `upstreams`, `gateway`, `account`,
+            `money`
 
         "[server]\nconnections_max = \"many\""
         my-pay: file.toml, line 2: invalid type: string "many", expected usize

@@ -54,6 +54,7 @@ impl Collector {
             head_timeout: PATIENCE,
             drain_delay: std::time::Duration::ZERO,
             drain_timeout: PATIENCE,
+            ..service::http::server::Limits::default()
         };
         let (stop, stopping) = service::shutdown::channel();
         let metrics = service::http::server::ListenerMetrics::default();

@@ -102,6 +102,7 @@ impl Instance {
             head_timeout: Duration::from_secs(10),
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(1),
+            ..crate::http::server::Limits::default()
         };
         let task = tokio::spawn(async move {
             let (_stop, signal) = crate::shutdown::channel();

@@ -3,6 +3,7 @@
 //! text, so a float, an exponent or an overflow is never rounded into something valid.
 
 mod body;
+mod media_type;
 mod shown;
 mod split;
 mod text;

@@ -1,9 +1,16 @@
 //! The server over real connections: slow and idle clients, answers before the request is complete,
 //! and the drain at shutdown.
 
+mod crowds;
+mod early_answers;
+mod malformed;
+mod unread_answers;
+
 use axum::{Router, routing::post};
 use expect_test::{Expect, expect};
 use hyper::StatusCode;
+use prometheus_client::registry::Registry;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::shutdown::{self, Trigger};
@@ -12,6 +19,38 @@ struct Running {
     address: SocketAddr,
     trigger: Trigger,
     ended: tokio::task::JoinHandle<()>,
+    metrics: ListenerMetrics,
+}
+
+impl Running {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// What the metric with these labels shows.
+    fn count(&self, series: &str) -> u64 {
+        let mut registry = Registry::default();
+        self.metrics.register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{series} is not in {text}")).parse().unwrap()
+    }
+
+    fn ended(&self, reason: &str) -> u64 {
+        self.count(&format!("mypay_http_connections_ended_total{{reason=\"{reason}\"}}"))
+    }
+
+    /// Waits until as many connections have ended for this reason.
+    async fn until_ended(&self, reason: &str, count: u64) {
+        let ended = async {
+            while self.ended(reason) < count {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_mins(1), ended).await;
+        assert!(in_time.is_ok(), "{} of {count} ended: {reason}", self.ended(reason));
+    }
 }
 
 async fn start(head_timeout: Duration) -> Running {
@@ -19,21 +58,41 @@ async fn start(head_timeout: Duration) -> Running {
 }
 
 async fn start_with(head_timeout: Duration, drain_delay: Duration) -> Running {
+    start_within(Limits { connections_max: 16, head_timeout, drain_delay, ..Limits::default() })
+        .await
+}
+
+async fn start_within(limits: Limits) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (trigger, shutdown) = shutdown::channel();
     let router = Router::new()
         .route("/echo", post(|body: String| async { body }))
         .route("/slow", post(answer_slowly))
+        .route("/large", post(|| async { vec![b'x'; LARGE] }))
+        .route("/busy", post(|| async { StatusCode::TOO_MANY_REQUESTS }))
         .route("/refuse", post(|| async { StatusCode::PAYLOAD_TOO_LARGE }));
-    let limits = Limits {
-        connections_max: 16,
-        head_timeout,
-        drain_delay,
-        drain_timeout: Duration::from_secs(5),
-    };
-    let ended = tokio::spawn(serve(listener, router, limits, ListenerMetrics::default(), shutdown));
-    Running { address, trigger, ended }
+    let metrics = ListenerMetrics::default();
+    let ended = tokio::spawn(serve(listener, router, limits, metrics.clone(), shutdown));
+    Running { address, trigger, ended, metrics }
+}
+
+/// More than the buffers of a socket hold, at both ends.
+const LARGE: usize = 32 << 20;
+
+const ECHO: &str = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
+
+/// Reads one answer, whose length is declared, and nothing after it.
+async fn read_answer(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.unwrap().parse().unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    head + &String::from_utf8(body).unwrap()
 }
 
 /// Answers once the server drains, and says whether it knew that at the beginning.
