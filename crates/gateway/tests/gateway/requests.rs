@@ -302,9 +302,9 @@ const FROM_A_PAGE: [&str; 3] = [
 async fn a_preflight_is_answered_for_configured_origins() {
     let world = World::start(|config| config.cors_origins = vec!["https://app.example.com".into()]);
     let sent = request(Method::OPTIONS, "/things/echo", &FROM_A_PAGE);
-    let expected = expect![[r"
+    let expected = expect![[r#"
         200 OK
-        access-control-allow-headers: authorization,content-type,idempotency-key,x-request-id
+        access-control-allow-headers: authorization,content-type,idempotency-key,traceparent,tracestate,x-request-id
         access-control-allow-methods: GET,POST,PUT,DELETE
         access-control-allow-origin: https://app.example.com
         access-control-max-age: 3600
@@ -314,7 +314,7 @@ async fn a_preflight_is_answered_for_configured_origins() {
         x-request-id: MADE
 
 
-    "]];
+    "#]];
     world.check(sent, &expected).await;
     let answer = world.send(get_request("/nowhere", &FROM_A_PAGE[..1])).await;
     assert_eq!(answer.status, 404);
