@@ -326,6 +326,7 @@ async fn a_preflight_is_answered_for_configured_origins() {
         "ratelimit-policy",
         "x-request-id",
         "location",
+        "www-authenticate",
     ];
     assert_eq!(answer.header("access-control-expose-headers"), Some(&*exposed.join(",")));
     let sent = get_request("/things/echo", &["origin: https://elsewhere.example"]);
