@@ -12,7 +12,7 @@ use anyhow::Context;
 use service::telemetry;
 
 /// How long standard error may take to accept a line.
-const COMPLAINT_MAX: Duration = Duration::from_millis(200);
+const COMPLAINT_MAX: Duration = Duration::from_secs(1);
 
 /// How long the end of the process waits for the log to be written.
 const LOG_FLUSH_MAX: Duration = Duration::from_millis(500);
