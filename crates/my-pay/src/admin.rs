@@ -45,14 +45,15 @@ pub(crate) async fn account_store(
 pub async fn audit(flags: &DatabaseFlags) -> anyhow::Result<AuditReport> {
     let config = Config::load(&(Owner::Money, flags))?;
     match place(flags, &config.money.database(), &config.data_dir, money_database)? {
-        DatabaseUrl::Sqlite(path) => money::store::sqlite::audit(&path)
-            .with_context(|| format!("{} cannot be audited", path.display())),
+        DatabaseUrl::Sqlite(path) => {
+            money::store::sqlite::audit(&path).context("the books cannot be audited")
+        }
         DatabaseUrl::Mysql(url) => {
             let database = mysql_database("money", &url, 1)?;
             let _waiting = waiting_for("the audit of the money database");
             let report = money::store::mysql::audit(&database).await;
             database.close().await;
-            report.context("the money database cannot be audited")
+            report.context("the books cannot be audited")
         }
     }
 }

@@ -1,7 +1,14 @@
 //! The audit: whether the books add up, from the rows alone. It trusts nothing that the engine
-//! believes.
+//! believes, and names the rows that contradict each other.
+
+mod rules;
 
 use std::fmt;
+
+use service::clock::Timestamp;
+
+pub(super) use self::rules::RULES;
+use self::rules::{CREATED_AT_MILLIS_HEX, Rule};
 
 pub(super) const WALLETS: &str = "SELECT COUNT(*) FROM wallets";
 pub(super) const COMPLETED_TRANSFERS: &str =
@@ -12,65 +19,8 @@ pub(super) const FAILED_TRANSFERS: &str =
 pub(super) const SUMS: &str = "SELECT currency, CAST(SUM(balance) AS SIGNED) FROM wallets \
      GROUP BY currency ORDER BY currency";
 
-/// Each rule, and a count of the rows that break it.
-pub(super) const RULES: &[(&str, &str)] = &[
-    (
-        "a person's balance is never negative",
-        "SELECT COUNT(*) FROM wallets WHERE balance < 0 AND account_id > 9999",
-    ),
-    (
-        "a wallet's balance is the sum of its transactions, and it counts them right",
-        "SELECT COUNT(*) FROM wallets AS w LEFT JOIN (
-             SELECT wallet_id, COUNT(*) AS legs,
-                 SUM(CASE direction WHEN 'credit' THEN amount ELSE -amount END) AS total
-             FROM transactions GROUP BY wallet_id
-         ) AS t ON t.wallet_id = w.id
-         WHERE w.balance <> COALESCE(t.total, 0) OR w.transaction_count <> COALESCE(t.legs, 0)",
-    ),
-    (
-        "a wallet names its newest transaction",
-        "SELECT COUNT(*) FROM wallets AS w
-         LEFT JOIN transactions AS t ON t.id = w.newest_transaction_id AND t.wallet_id = w.id
-         WHERE (w.transaction_count = 0) <> (w.newest_transaction_id IS NULL)
-             OR (w.transaction_count > 0 AND (t.id IS NULL OR t.sequence <> w.transaction_count
-                 OR t.balance_after <> w.balance))",
-    ),
-    (
-        "every transaction continues the one before it in its wallet",
-        "SELECT COUNT(*) FROM transactions AS t
-         LEFT JOIN transactions AS p
-             ON p.id = t.previous_transaction_id AND p.wallet_id = t.wallet_id
-         WHERE t.sequence <> COALESCE(p.sequence, 0) + 1
-             OR (t.previous_transaction_id IS NOT NULL AND p.id IS NULL)
-             OR t.created_at < COALESCE(p.created_at, t.created_at)
-             OR t.balance_after <> COALESCE(p.balance_after, 0)
-                 + CASE t.direction WHEN 'credit' THEN t.amount ELSE -t.amount END",
-    ),
-    (
-        "every completed transfer is one debit and one credit of its amount",
-        "SELECT COUNT(*) FROM transfers AS t
-         LEFT JOIN transactions AS d ON d.id = t.debit_transaction_id
-         LEFT JOIN transactions AS c ON c.id = t.debit_transaction_id + 1
-         WHERE t.transfer_status = 'completed' AND (d.id IS NULL OR c.id IS NULL
-             OR d.transfer_id <> t.id OR c.transfer_id <> t.id
-             OR d.direction <> 'debit' OR c.direction <> 'credit'
-             OR d.amount <> t.amount OR c.amount <> t.amount
-             OR d.created_at < t.created_at OR c.created_at < t.created_at)",
-    ),
-    (
-        "there is no transaction without its completed transfer",
-        "SELECT ABS((SELECT COUNT(*) FROM transactions)
-             - 2 * (SELECT COUNT(*) FROM transfers WHERE transfer_status = 'completed'))",
-    ),
-    (
-        "every transfer is found by its key, and only it",
-        "SELECT ABS((SELECT COUNT(*) FROM idempotency_keys) - (SELECT COUNT(*) FROM transfers))
-             + (SELECT COUNT(*) FROM transfers AS t
-                LEFT JOIN idempotency_keys AS k
-                    ON k.idempotency_key = t.idempotency_key AND k.account_id = t.account_id
-                WHERE k.transfer_id IS NULL OR k.transfer_id <> t.id)",
-    ),
-];
+/// Rows that are named for each broken rule; the others are counted.
+const NAMED_MAX: usize = 20;
 
 /// The sum over all wallets of a currency, which must be zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,9 +31,22 @@ pub struct CurrencySum {
     pub sum: i64,
 }
 
+/// A rule that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// What should hold.
+    pub rule: &'static str,
+    /// How many rows say otherwise.
+    pub rows: usize,
+    /// The first of them, each named with what it says.
+    pub named: Vec<String>,
+}
+
 /// What an audit found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditReport {
+    /// How the database was read, if that is not as usual.
+    pub note: Option<String>,
     /// How many wallets there are, the system's included.
     pub wallets: i64,
     /// How many completed transfers.
@@ -92,8 +55,17 @@ pub struct AuditReport {
     pub failed_transfers: i64,
     /// The sum of each currency.
     pub sums: Vec<CurrencySum>,
-    /// Every rule that is broken, with how many rows break it. Empty if the books add up.
-    pub violations: Vec<String>,
+    /// Every rule that is broken. Empty if the books add up.
+    pub violations: Vec<Violation>,
+}
+
+/// A row that breaks a rule: its columns as text.
+pub(super) struct Row(pub(super) Vec<Option<String>>);
+
+/// Collects the rows that break a rule, as they come.
+pub(super) struct Broken<'a> {
+    rule: &'a Rule,
+    violation: Violation,
 }
 
 impl AuditReport {
@@ -104,21 +76,83 @@ impl AuditReport {
 
     pub(super) fn check_sums(&mut self) {
         let wrong = self.sums.iter().filter(|sum| sum.sum != 0);
-        let wrong = wrong.map(|CurrencySum { currency, sum }| {
-            format!("the sum of {currency} is {sum}, not zero")
+        let named: Vec<_> = wrong
+            .map(|CurrencySum { currency, sum }| format!("the sum of {currency} is {sum}"))
+            .collect();
+        self.add(Violation {
+            rule: "the sum over all wallets of a currency is zero",
+            rows: named.len(),
+            named,
         });
-        self.violations.extend(wrong);
     }
 
-    pub(super) fn check_rule(&mut self, rule: &str, rows: i64) {
-        if rows != 0 {
-            self.violations.push(format!("{rule}: {rows} rows say otherwise"));
+    pub(super) fn add(&mut self, found: Violation) {
+        if found.rows > 0 {
+            self.violations.push(found);
         }
+    }
+}
+
+impl<'a> Broken<'a> {
+    pub(super) fn new(rule: &'a Rule) -> Self {
+        let violation = Violation { rule: rule.name, rows: 0, named: Vec::new() };
+        Self { rule, violation }
+    }
+
+    /// The query, with the database's own expression for a transfer's time.
+    pub(super) fn query(&self, created_at_millis_hex: &str) -> String {
+        self.rule.broken.replace(CREATED_AT_MILLIS_HEX, created_at_millis_hex)
+    }
+
+    pub(super) fn add(&mut self, row: &Row) {
+        self.violation.rows += 1;
+        if self.violation.named.len() < NAMED_MAX {
+            self.violation.named.push((self.rule.says)(row));
+        }
+    }
+
+    pub(super) fn found(self) -> Violation {
+        self.violation
+    }
+}
+
+impl Row {
+    /// A column; a number or a word.
+    fn get(&self, column: usize) -> &str {
+        self.0.get(column).and_then(Option::as_deref).unwrap_or("none")
+    }
+
+    /// A time in microseconds.
+    fn time(&self, column: usize) -> String {
+        match self.get(column).parse() {
+            Ok(micros) => Timestamp::from_micros(micros).to_string(),
+            Err(_) => self.get(column).to_owned(),
+        }
+    }
+
+    /// The id of a transfer, as the API tells it, from hexadecimal digits.
+    fn id(&self, column: usize) -> String {
+        // SQLite makes an empty text of the digits of nothing.
+        let digits = match self.get(column) {
+            "" => "none",
+            digits => digits,
+        };
+        uuid::Uuid::try_parse(digits).map_or_else(|_| digits.to_owned(), |id| id.to_string())
+    }
+
+    /// The names of the columns from this one on that are true.
+    fn named(&self, first: usize, names: &[&str]) -> String {
+        let named = names.iter().enumerate();
+        let named = named.filter(|(n, _)| self.get(first + n) != "0").map(|(_, name)| *name);
+        named.collect::<Vec<_>>().join(", ")
     }
 }
 
 impl fmt::Display for AuditReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(note) = &self.note {
+            writeln!(f, "{note}")?;
+        }
         writeln!(
             f,
             "{} wallets, {} completed and {} failed transfers",
@@ -127,8 +161,18 @@ impl fmt::Display for AuditReport {
         for CurrencySum { currency, sum } in &self.sums {
             writeln!(f, "{currency}: the sum over all wallets is {sum}")?;
         }
-        for violation in &self.violations {
-            writeln!(f, "BROKEN: {violation}")?;
+        for Violation { rule, rows, named } in &self.violations {
+            writeln!(
+                f,
+                "BROKEN: {rule}: not so in {rows} {}",
+                if *rows == 1 { "row" } else { "rows" }
+            )?;
+            for row in named {
+                writeln!(f, "  {row}")?;
+            }
+            if *rows > named.len() {
+                writeln!(f, "  and {} more", rows - named.len())?;
+            }
         }
         if self.is_clean() {
             writeln!(f, "the books add up")?;

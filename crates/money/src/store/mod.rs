@@ -360,4 +360,5 @@ pub trait Reads: Send + Sync {
 #[cfg(test)]
 mod tests {
     pub(crate) mod conformance;
+    pub(crate) mod damage;
 }

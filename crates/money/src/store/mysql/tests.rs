@@ -10,7 +10,10 @@ use testing::MariaDb;
 use super::{MySqlStore, audit, check_schema, migrate};
 use crate::store::{
     IdKind, LaneStore as _, Reason, StoreError,
-    tests::conformance::{self, Subject},
+    tests::{
+        conformance::{self, Subject},
+        damage::{BOOKS, CASES, EMPTY, check},
+    },
 };
 
 async fn store(server: &MariaDb, schema: &str) -> (Database, MySqlStore) {
@@ -74,21 +77,15 @@ fn serve(server: &MariaDb, schema: &str) -> (Database, MySqlStore) {
 }
 
 #[tokio::test]
-async fn the_audit_finds_damage() {
+async fn the_audit_names_each_damaged_row() {
     let server = MariaDb::start();
     let (database, _) = store(&server, "money").await;
-    let mut connection = database.connection().await.unwrap();
-    connection
-        .query_drop(
-            "INSERT INTO wallets (id, account_id, currency, balance, status, transaction_count,
-                 created_at, updated_at) VALUES (3, 10002, 'KRW', 7, 'active', 0, 0, 0)",
-        )
-        .await
-        .unwrap();
-    let report = audit(&database).await.unwrap();
-    assert_eq!(report.violations.len(), 2, "{report}");
-    assert!(report.violations[0].contains("the sum of KRW is 7"), "{report}");
-    assert!(report.violations[1].contains("is the sum of its transactions"), "{report}");
+    for case in CASES {
+        let statements = EMPTY.iter().chain(BOOKS).chain([&case.0]);
+        let statements = statements.map(|statement| format!("{statement};")).collect::<String>();
+        server.execute(&format!("USE money; SET check_constraint_checks = 0; {statements}"));
+        check(case, &audit(&database).await.unwrap());
+    }
 }
 
 #[tokio::test]

@@ -3,19 +3,24 @@
 use std::path::Path;
 
 use ledger::AccountId;
-use rusqlite::Connection;
+use rusqlite::{Connection, types::ValueRef};
 use service::store::sqlite;
 
 use crate::store::{
-    audit::{self, AuditReport, CurrencySum},
+    audit::{self, AuditReport, Broken, CurrencySum, Row, Violation},
     totals::Adder,
 };
+
+/// A transfer's time in milliseconds, as the digits at the start of its id.
+const CREATED_AT_MILLIS_HEX: &str = "PRINTF('%012X', t.created_at / 1000)";
 
 /// Audits the database in this file, which must be there. Changes nothing.
 pub fn audit(path: &Path) -> Result<AuditReport, sqlite::Error> {
     let mut opened = sqlite::open_to_read(path, super::SCHEMA)?;
+    let note = opened.note.take();
     let tx = opened.db.transaction()?;
     let mut report = AuditReport {
+        note,
         wallets: count(&tx, audit::WALLETS)?,
         completed_transfers: count(&tx, audit::COMPLETED_TRANSFERS)?,
         failed_transfers: count(&tx, audit::FAILED_TRANSFERS)?,
@@ -23,8 +28,8 @@ pub fn audit(path: &Path) -> Result<AuditReport, sqlite::Error> {
         violations: Vec::new(),
     };
     report.check_sums();
-    for (rule, broken) in audit::RULES {
-        report.check_rule(rule, count(&tx, broken)?);
+    for rule in audit::RULES {
+        report.add(broken(&tx, Broken::new(rule))?);
     }
     Ok(report)
 }
@@ -43,4 +48,26 @@ fn sums(db: &Connection) -> rusqlite::Result<Vec<CurrencySum>> {
     }
     let sums = adder.totals().sums.into_iter();
     Ok(sums.map(|(currency, sum)| CurrencySum { currency, sum }).collect())
+}
+
+fn broken(db: &Connection, mut broken: Broken<'_>) -> rusqlite::Result<Violation> {
+    let mut statement = db.prepare(&broken.query(CREATED_AT_MILLIS_HEX))?;
+    let columns = statement.column_count();
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let cells = (0..columns).map(|column| row.get_ref(column).map(text));
+        broken.add(&Row(cells.collect::<rusqlite::Result<_>>()?));
+    }
+    Ok(broken.found())
+}
+
+fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Null => None,
+        ValueRef::Integer(number) => Some(number.to_string()),
+        ValueRef::Real(number) => Some(number.to_string()),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
+    }
 }

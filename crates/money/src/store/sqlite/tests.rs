@@ -1,10 +1,16 @@
 //! SQLite passes the conformance suite, and its audit finds every kind of damage.
 
+use std::path::PathBuf;
+
 use rusqlite::Connection;
 use service::fatal::Reporter;
+use tempfile::TempDir;
 
 use super::{SqliteStore, audit};
-use crate::store::tests::conformance::{self, Subject};
+use crate::store::tests::{
+    conformance::{self, Subject},
+    damage::{BOOKS, CASES, EMPTY, check},
+};
 
 #[tokio::test]
 async fn sqlite_conforms() {
@@ -26,58 +32,42 @@ async fn sqlite_conforms() {
     .await;
 }
 
-/// Two wallets, the system's, and a transfer of 5 from the system to the first.
-const BOOKS: &str = "
-    INSERT INTO wallets (id, account_id, currency, balance, status, newest_transaction_id,
-        transaction_count, created_at, updated_at)
-    VALUES (1, 1, 'KRW', -5, 'active', 1, 1, 0, 0), (2, 10001, 'KRW', 5, 'active', 2, 1, 0, 0),
-        (3, 10002, 'KRW', 0, 'active', NULL, 0, 0, 0);
-    INSERT INTO transactions (id, wallet_id, receiver_wallet_id, transfer_id, transaction_type,
-        transaction_status, direction, amount, balance_after, sequence, previous_transaction_id,
-        summary, created_at, updated_at)
-    VALUES (1, 1, 2, x'01', 'deposit', 'completed', 'debit', 5, -5, 1, NULL, NULL, 0, 0),
-        (2, 2, 2, x'01', 'deposit', 'completed', 'credit', 5, 5, 1, NULL, NULL, 0, 0);
-    INSERT INTO transfers (id, account_id, idempotency_key, transfer_type, transfer_status,
-        debit_transaction_id, receiver_wallet_id, amount, currency, balance_after, created_at)
-    VALUES (x'01', 10001, 'k', 'deposit', 'completed', 1, 2, 5, 'KRW', 5, 0);
-    INSERT INTO idempotency_keys (idempotency_key, account_id, transfer_id)
-    VALUES ('k', 10001, x'01');";
-
-fn check(damage: &str, found: &[&str]) {
-    let folder = tempfile::tempdir().unwrap();
+/// A database with the books of the damage cases, and a connection that may spoil them.
+fn books(folder: &TempDir) -> (PathBuf, Connection) {
     let path = folder.path().join("money.db");
     SqliteStore::open(&path).unwrap();
     let db = Connection::open(&path).unwrap();
-    db.execute_batch(BOOKS).unwrap();
     db.execute_batch("PRAGMA ignore_check_constraints = ON").unwrap();
-    db.execute_batch(damage).unwrap();
-    let report = audit(&path).unwrap();
-    assert_eq!(report.violations.len(), found.len(), "{damage}\n{report}");
-    for (violation, expected) in report.violations.iter().zip(found) {
-        assert!(violation.contains(expected), "{damage}: {violation}");
+    (path, db)
+}
+
+#[test]
+fn the_audit_names_each_damaged_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, db) = books(&folder);
+    for case in CASES {
+        for statement in EMPTY.iter().chain(BOOKS).chain([&case.0]) {
+            db.execute_batch(statement).unwrap();
+        }
+        check(case, &audit(&path).unwrap());
     }
 }
 
 #[test]
-fn the_audit_finds_damage() {
-    const SUM: &str = "is the sum of its transactions";
-    const NEWEST: &str = "names its newest";
-    const CHAIN: &str = "continues the one before";
-    check("", &[]);
-    check("UPDATE wallets SET balance = 6 WHERE id = 2", &["the sum of KRW is 1", SUM, NEWEST]);
-    check(
-        "UPDATE wallets SET balance = -1 WHERE id = 3",
-        &["the sum of KRW is -1", "never negative", SUM],
-    );
-    check("UPDATE wallets SET newest_transaction_id = NULL WHERE id = 2", &[NEWEST]);
-    check("UPDATE transactions SET sequence = 2 WHERE id = 2", &[NEWEST, CHAIN]);
-    check("UPDATE transactions SET balance_after = 4 WHERE id = 1", &[NEWEST, CHAIN]);
-    check(
-        "DELETE FROM transactions WHERE id = 2",
-        &[SUM, NEWEST, "one debit and one credit", "without its completed"],
-    );
-    check("DELETE FROM idempotency_keys", &["found by its key"]);
-    check("UPDATE idempotency_keys SET transfer_id = x'02'", &["found by its key"]);
+fn the_audit_names_the_first_rows_and_counts_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, db) = books(&folder);
+    db.execute_batch(
+        "WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 59)
+         INSERT INTO wallets SELECT i, 10000 + i, 'KRW', 0, 'closed', NULL, 0, 0, 0 FROM n",
+    )
+    .unwrap();
+    db.execute_batch("UPDATE id_blocks SET next_value = 100").unwrap();
+    let report = audit(&path).unwrap();
+    assert_eq!((report.violations[0].rows, report.violations[0].named.len()), (50, 20));
+    let text = report.to_string();
+    assert!(text.contains("standing asks for: not so in 50 rows\n  wallet 10 of"), "{text}");
+    assert!(text.ends_with("wallet 29 of account 10029 is closed, and the account's standing is none\n  and 30 more\n"), "{text}");
 }
 
 #[test]
@@ -86,8 +76,8 @@ fn counters_that_contradict_the_rows_are_refused_at_the_start() {
     let path = folder.path().join("money.db");
     SqliteStore::open(&path).unwrap();
     let db = Connection::open(&path).unwrap();
-    db.execute_batch(BOOKS).unwrap();
-    for (counter, newest) in [("wallet", 3), ("transaction", 2)] {
+    db.execute_batch(&BOOKS.join(";")).unwrap();
+    for (counter, newest) in [("wallet", 3), ("transaction", 6)] {
         let set = |next: i64| {
             let sql = "UPDATE id_blocks SET next_value = ?1 WHERE name = ?2";
             db.execute(sql, rusqlite::params![next, counter]).unwrap();

@@ -285,6 +285,8 @@ async fn history_is_paged_and_bounded_by_time<L: LaneStore>(mut subject: Subject
     let start = subject.reads.history(newest).await.unwrap().unwrap().next;
     let stolen = HistoryQuery { start, ..empty };
     assert_eq!(subject.reads.history(stolen).await.unwrap(), None, "another wallet's cursor");
+    let report = (subject.audit)().await;
+    assert!(report.is_clean(), "every mark is where it should be: {report}");
 }
 
 async fn the_audit_finds_nothing_wrong<L: LaneStore>(mut subject: Subject<L>) {

@@ -5,6 +5,7 @@ use std::fs;
 use expect_test::expect;
 use hyper::Method;
 use serde_json::json;
+use service::clock::Timestamp;
 
 use super::{folded, refusal};
 use crate::support::{
@@ -49,21 +50,32 @@ async fn good_books_pass_the_audit_beside_the_service_and_without_it() {
 }
 
 #[tokio::test]
-async fn spoilt_books_fail_the_audit() {
+async fn spoilt_books_fail_the_audit_which_names_the_rows() {
     let folder = tempfile::tempdir().unwrap();
-    let (program, _) = start_with_person(&folder).await;
+    let (program, ann) = start_with_person(&folder).await;
     program.stop();
     let db = rusqlite::Connection::open(folder.path().join("data/money.db")).unwrap();
     db.execute("UPDATE wallets SET balance = balance + 1 WHERE account_id > 9999", []).unwrap();
     let failed = audit(&folder);
-    let lines: String = failed.stdout.lines().map(folded).collect();
+    let account = ann.account_id.to_string();
+    let is_time = |word: &str| word.trim_end_matches(';').parse::<Timestamp>().is_ok();
+    let masked = |line: &str| {
+        let words = line.split(' ').map(|word| if is_time(word) { "TIME" } else { word });
+        folded(&words.collect::<Vec<_>>().join(" "))
+    };
+    let lines: String = failed.stdout.replace(&account, "ANN").lines().map(masked).collect();
     expect![[r#"
         2 wallets, 1 completed and 1 failed transfers
         KRW: the sum over all wallets is 1
-        BROKEN: the sum of KRW is 1, not zero
+        BROKEN: the sum over all wallets of a currency is zero: not so in 1 row
+        the sum of KRW is 1
         BROKEN: a wallet's balance is the sum of its transactions, and it counts them
-            right: 1 rows say otherwise
-        BROKEN: a wallet names its newest transaction: 1 rows say otherwise
+            right: not so in 1 row
+        wallet 1 of account ANN holds 3001 and counts 1 transactions; they come to 3000
+            and are 1
+        BROKEN: a wallet names its newest transaction: not so in 1 row
+        wallet 1 of account ANN counts 1 transactions and holds 3001 since TIME the one
+            that it names, 2, is its number 1 at TIME and leaves 3000
     "#]]
     .assert_eq(&lines);
     assert_eq!((failed.code(), failed.stderr.as_str()), (Some(1), ""));
