@@ -26,8 +26,8 @@ pub(super) fn make(
     check_data_dir(data_dir)?;
     refuse_taken(to)?;
     let started = clock.monotonic();
-    let unfinished = Unfinished::make(unfinished_name(to)?)?;
     let Snapshots { account, money, feed, taken_at } = Snapshots::take(data_dir, clock)?;
+    let unfinished = Unfinished::make(unfinished_name(to)?)?;
     Room::of(unfinished.path())?.check(unfinished.path(), account.bytes() + money.bytes())?;
     let [account_file, money_file] = DATABASES.map(|name| unfinished.path().join(name));
     let mut log_bytes_max = 0;

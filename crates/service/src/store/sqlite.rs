@@ -22,7 +22,7 @@ use rusqlite::{
 
 pub use self::{
     checkpoint::checkpoint_at,
-    evidence::{Opened, open_to_read},
+    evidence::{Opened, check_readable, open_to_read},
     failure::{Failure, failure, report_if_fatal, report_if_in_doubt},
     installation::settle_installation,
     pool::Pool,

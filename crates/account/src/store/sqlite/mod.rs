@@ -93,8 +93,10 @@ impl SqliteStore {
     /// Opens the database that a service has created and may be using. Never creates or migrates
     /// it: a schema must not change under a running service.
     pub fn open_existing(path: &Path) -> Result<Self, OpenExistingError> {
-        if !path.is_file() {
-            return Err(OpenExistingError::Missing);
+        match sqlite::check_readable(path) {
+            Ok(()) => {}
+            Err(sqlite::Error::Missing { .. }) => return Err(OpenExistingError::Missing),
+            Err(error) => return Err(error.into()),
         }
         let writer = sqlite::open_existing(path, SCHEMA)?;
         let found = rows::schema_version(&writer).map_err(sqlite::Error::from)?;

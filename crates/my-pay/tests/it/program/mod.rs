@@ -6,6 +6,7 @@ mod backup;
 mod calls;
 mod config;
 mod demo;
+mod evidence;
 mod files;
 mod interrupted;
 mod log;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use tempfile::TempDir;
 
@@ -32,8 +32,7 @@ pub struct Opened {
 /// Opens a database that must be there, for reading beside the service that owns it. Changes
 /// nothing.
 pub fn open_to_read(path: &Path, schema: &Schema) -> Result<Opened, Error> {
-    // SQLite says the same of a file that is missing and of one that may not be read.
-    fs::File::open(path).map_err(|cause| unreadable(path, cause))?;
+    check_readable(path)?;
     let opened = if is_protected(path)? { open_protected(path)? } else { open_shared(path)? };
     opened.db.pragma_update(None, "query_only", true)?;
     check_owner(&opened.db, path, schema)?;
@@ -42,6 +41,15 @@ pub fn open_to_read(path: &Path, schema: &Schema) -> Result<Opened, Error> {
         return Err(Error::TooNew { path: path.to_owned(), found, known });
     }
     Ok(opened)
+}
+
+/// Shows that a file is there and may be read. SQLite says the same of one that is missing and of
+/// one that may not.
+pub fn check_readable(path: &Path) -> Result<(), Error> {
+    match fs::File::open(path) {
+        Ok(_) => Ok(()),
+        Err(cause) => Err(unreadable(path, cause)),
+    }
 }
 
 /// Whether the file or its folder may not be written: by us, or by their modes, which root does not
@@ -63,22 +71,30 @@ fn is_protected(path: &Path) -> io::Result<bool> {
 /// Not `SQLITE_OPEN_READ_ONLY`: a reader of a write-ahead log takes its place in the log's index.
 fn open_shared(path: &Path) -> Result<Opened, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let has_log = has_log(path)?;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
+    if has_log {
+        // What a killed process left stays as it is: the last to close would empty it.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    }
     Ok(Opened { db, is_shared: true, note: None, _copy: None })
+}
+
+fn has_log(path: &Path) -> Result<bool, Error> {
+    let log = log_of(path);
+    match fs::metadata(&log) {
+        Ok(found) => Ok(found.len() > 0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(unreadable(&log, cause)),
+    }
 }
 
 fn open_protected(path: &Path) -> Result<Opened, Error> {
     let shown = path.display();
-    let log = log_of(path);
-    let has_log = match fs::metadata(&log) {
-        Ok(found) => found.len() > 0,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Err(cause) => return Err(unreadable(&log, cause)),
-    };
-    if !has_log {
+    if !has_log(path)? {
         let db = open_read_only(path, "immutable=1")?;
-        let note = format!("{shown} may not be written and has no log: read as it is");
+        let note = format!("{shown} may not be written and has no log beside it: read as it is");
         return Ok(Opened { db, is_shared: false, note: Some(note), _copy: None });
     }
     foreign_log::refuse(path)?;
@@ -96,7 +112,7 @@ fn open_protected(path: &Path) -> Result<Opened, Error> {
             ) =>
         {
             drop(db);
-            open_copied(path, &log)
+            open_copied(path)
         }
         Err(error) => Err(error.into()),
     }
@@ -104,10 +120,10 @@ fn open_protected(path: &Path) -> Result<Opened, Error> {
 
 /// What is in the log cannot be read without an index, which cannot be made beside it: in a private
 /// copy of both it can.
-fn open_copied(path: &Path, log: &Path) -> Result<Opened, Error> {
+fn open_copied(path: &Path) -> Result<Opened, Error> {
     let folder = tempfile::Builder::new().prefix("my-pay-read-").tempdir()?;
     let copy = folder.path().join("copy.db");
-    for (from, to) in [(path, &copy), (log, &log_of(&copy))] {
+    for (from, to) in [(path, &copy), (&log_of(path), &log_of(&copy))] {
         fs::copy(from, to).map_err(|cause| unreadable(from, cause))?;
         fs::set_permissions(to, fs::Permissions::from_mode(0o600))?;
     }
