@@ -142,9 +142,9 @@ impl Row {
 
     /// The names of the columns from this one on that are true.
     fn named(&self, first: usize, names: &[&str]) -> String {
-        let named = names.iter().enumerate();
-        let named = named.filter(|(n, _)| self.get(first + n) != "0").map(|(_, name)| *name);
-        named.collect::<Vec<_>>().join(", ")
+        let columns = names.iter().enumerate();
+        let found = columns.filter(|(n, _)| self.get(first + n) != "0").map(|(_, name)| *name);
+        found.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -52,7 +52,8 @@ const BALANCE: Rule = Rule {
          WHERE w.balance <> COALESCE(t.total, 0) OR w.transaction_count <> COALESCE(t.legs, 0)",
     says: |row| {
         format!(
-            "wallet {} of account {} holds {} and counts {} transactions; they come to {} and are {}",
+            "wallet {} of account {} holds {} and counts {} transactions; they come to {} and are \
+             {}",
             row.get(0),
             row.get(1),
             row.get(2),
@@ -175,7 +176,8 @@ const AGREEMENT: Rule = Rule {
                  OR c.transaction_type <> t.transfer_type) AS kind_differs,
              (d.transaction_status <> 'completed'
                  OR c.transaction_status <> 'completed') AS status_differs,
-             ((d.summary IS NULL) <> (t.summary IS NULL) OR (c.summary IS NULL) <> (t.summary IS NULL)
+             ((d.summary IS NULL) <> (t.summary IS NULL)
+                 OR (c.summary IS NULL) <> (t.summary IS NULL)
                  OR COALESCE(d.summary <> t.summary OR LENGTH(d.summary) <> LENGTH(t.summary), 0)
                  OR COALESCE(c.summary <> t.summary OR LENGTH(c.summary) <> LENGTH(t.summary), 0)
                  ) AS summary_differs,

@@ -38,7 +38,7 @@ async fn report(conn: &mut Conn) -> mysql_async::Result<AuditReport> {
 async fn broken(conn: &mut Conn, mut broken: Broken<'_>) -> mysql_async::Result<Violation> {
     let mut rows = conn.query_iter(broken.query(CREATED_AT_MILLIS_HEX)).await?;
     while let Some(row) = rows.next().await? {
-        broken.add(&Row(row.unwrap().into_iter().map(text).collect()));
+        broken.add(&Row(row.unwrap_raw().into_iter().map(|value| value.and_then(text)).collect()));
     }
     Ok(broken.found())
 }
