@@ -3,7 +3,7 @@
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use crate::support::{Person, Product};
+use crate::support::{Person, Product, Response};
 
 const ID_MAX: i64 = 9_007_199_254_740_991;
 
@@ -109,6 +109,44 @@ async fn each_wallet_of_an_account_has_money_of_its_own() {
     assert_eq!((made.status, &made.body["currency"]), (201, &json!("USD")));
     assert_eq!((&made.body["receiverWalletId"], &made.body["balance"]), (dollars, &json!(ID_MAX)));
     assert_eq!(ann.balance().await, 0);
+    product.stop().await;
+}
+
+/// A gift may fill a wallet from outside. It costs the giver all of it, each later sender is told
+/// what is the matter, and spending makes room.
+#[tokio::test]
+async fn a_full_wallet_declines_what_it_has_no_room_for_until_it_has_spent() {
+    let product = Product::start().await;
+    let ann = product.person("Ann").await.with_wallet().await;
+    let bob = product.person("Bob").await.with_wallet().await;
+    let cho = product.person("Cho").await.with_wallet().await;
+    ann.deposit(ID_MAX).await;
+    let own_is_full = "422 balance_limit_exceeded";
+    let receiver_is_full = "422 receiver_balance_limit_exceeded";
+    let said = |answer: &Response| format!("{} {}", answer.status, answer.code());
+    let one = json!({"amount": 1});
+    assert_eq!(said(&ann.move_money("deposits", "e", &one).await), own_is_full);
+    cho.deposit(10).await;
+    bob.deposit(1).await;
+    let to_bob = |amount: i64| json!({"receiverWalletId": bob.wallet_id, "amount": amount});
+    let declined = ann.move_money("transfers", "all", &to_bob(ID_MAX)).await;
+    assert_eq!(said(&declined), receiver_is_full);
+    let gift = ann.move_money("transfers", "gift", &to_bob(ID_MAX - 1)).await;
+    assert_eq!((gift.status, bob.balance().await), (201, ID_MAX), "it fits exactly");
+    for (key, replayed) in [("c", ""), ("c", "true")] {
+        let declined = cho.move_money("transfers", key, &to_bob(1)).await;
+        assert_eq!(said(&declined), receiver_is_full);
+        assert_eq!(declined.header("idempotency-replayed"), replayed);
+        let id = declined.body["transferId"].as_str().unwrap();
+        let transfer = cho.get(&format!("/money/v1/transfers/{id}")).send().await;
+        assert_eq!(transfer.body["failureCode"], "receiver_balance_limit_exceeded");
+    }
+    assert_eq!(said(&bob.move_money("deposits", "e", &one).await), own_is_full);
+    assert_eq!((cho.balance().await, bob.balance().await), (10, ID_MAX));
+    let spent = bob.move_money("withdrawals", "w", &json!({"amount": 3})).await;
+    assert_eq!(spent.status, 201);
+    assert_eq!(cho.move_money("transfers", "d", &to_bob(3)).await.status, 201);
+    assert_eq!((cho.balance().await, bob.balance().await), (7, ID_MAX));
     product.stop().await;
 }
 

@@ -60,6 +60,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("SELECT, INSERT", "account_changes"),
     ("SELECT, UPDATE", "id_blocks"),
     ("SELECT, UPDATE", "installation"),
+    ("SELECT, INSERT, UPDATE", "service_clock"),
     ("SELECT", "schema_migrations"),
 ];
 

@@ -4,10 +4,18 @@ use std::time::Duration;
 
 use ledger::WalletId;
 use mysql_async::prelude::Queryable;
-use service::store::mysql::{Database, PACKET_BYTES_LEAST};
+use service::{
+    clock::Timestamp,
+    store::{
+        mysql::{Database, PACKET_BYTES_LEAST},
+        owner::Schema,
+        times::MySqlTimes,
+    },
+    timekeeping::TimeRecord as _,
+};
 use testing::MariaDb;
 
-use super::{MySqlStore, audit, check_schema, migrate};
+use super::{MySqlStore, SCHEMA, audit, check_schema, migrate};
 use crate::store::{
     IdKind, LaneStore as _, Reason, StoreError,
     tests::{
@@ -64,6 +72,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("SELECT, UPDATE", "feed_positions"),
     ("SELECT, UPDATE", "id_blocks"),
     ("SELECT, UPDATE", "installation"),
+    ("SELECT, INSERT, UPDATE", "service_clock"),
     ("SELECT", "schema_migrations"),
 ];
 
@@ -74,6 +83,50 @@ fn serve(server: &MariaDb, schema: &str) -> (Database, MySqlStore) {
     server.execute(&format!("USE {schema}; CREATE USER IF NOT EXISTS serve; {grants}"));
     let database = Database::new(&server.url_for("serve", "", schema), 4).unwrap();
     (database.clone(), MySqlStore::new(database, 1))
+}
+
+/// Two wallets, the system's, and a transfer of 5 from the system to the first, as version 1 kept
+/// them.
+const OLD_BOOKS: [&str; 4] = [
+    "INSERT INTO wallets (id, account_id, currency, balance, status, newest_transaction_id,
+         transaction_count, created_at, updated_at)
+     VALUES (1, 1, 'KRW', -5, 'active', 1, 1, 7, 7), (2, 10001, 'KRW', 5, 'active', 2, 1, 7, 7),
+         (3, 10002, 'KRW', 0, 'active', NULL, 0, 7, 7)",
+    "INSERT INTO transactions (id, wallet_id, receiver_wallet_id, transfer_id, transaction_type,
+         transaction_status, direction, amount, balance_after, sequence, created_at, updated_at)
+     VALUES (1, 1, 2, REPEAT('t', 16), 'deposit', 'completed', 'debit', 5, -5, 1, 7, 7),
+         (2, 2, 2, REPEAT('t', 16), 'deposit', 'completed', 'credit', 5, 5, 1, 7, 7)",
+    "INSERT INTO transfers (id, account_id, idempotency_key, transfer_type, transfer_status,
+         debit_transaction_id, receiver_wallet_id, amount, currency, balance_after, created_at)
+     VALUES (REPEAT('t', 16), 10001, 'k', 'deposit', 'completed', 1, 2, 5, 'KRW', 5, 7)",
+    "INSERT INTO idempotency_keys (idempotency_key, account_id, transfer_id)
+     VALUES ('k', 10001, REPEAT('t', 16))",
+];
+
+#[tokio::test]
+async fn a_database_of_version_1_keeps_its_books_and_tells_its_newest_time() {
+    let server = MariaDb::start();
+    server.create_database("money");
+    let database = Database::new(&server.url("money"), 4).unwrap();
+    let version_1 = Schema { migrations: &SCHEMA.migrations[..1], ..*SCHEMA };
+    database.migrate(&version_1).await.unwrap();
+    let mut connection = database.connection().await.unwrap();
+    for statement in OLD_BOOKS {
+        connection.query_drop(statement).await.unwrap();
+    }
+    migrate(&database).await.unwrap();
+    check_schema(&database).await.unwrap();
+    let report = audit(&database).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert_eq!((report.wallets, report.completed_transfers), (3, 1));
+    let newest = MySqlTimes::new(database.clone()).read().await.unwrap().newest;
+    assert_eq!(newest, Some(Timestamp::from_micros(7)));
+    // A person's limit stands, and the system's wallet has none.
+    let raise = |id: i64| format!("UPDATE wallets SET balance = 9007199254740992 WHERE id = {id}");
+    assert!(connection.query_drop(raise(2)).await.is_err());
+    connection.query_drop(raise(1)).await.unwrap();
+    connection.release();
+    database.close().await;
 }
 
 #[tokio::test]

@@ -3,10 +3,15 @@
 use std::path::PathBuf;
 
 use rusqlite::Connection;
-use service::fatal::Reporter;
+use service::{
+    clock::Timestamp,
+    fatal::Reporter,
+    store::{owner::Schema, sqlite, times::SqliteTimes},
+    timekeeping::TimeRecord as _,
+};
 use tempfile::TempDir;
 
-use super::{SqliteStore, audit};
+use super::{SCHEMA, SqliteStore, audit};
 use crate::store::tests::{
     conformance::{self, Subject},
     damage::{BOOKS, CASES, EMPTY, check},
@@ -30,6 +35,48 @@ async fn sqlite_conforms() {
         }
     })
     .await;
+}
+
+/// Two wallets, the system's, and a transfer of 5 from the system to the first, as version 1 kept
+/// them.
+const OLD_BOOKS: &str = "
+    INSERT INTO wallets (id, account_id, currency, balance, status, newest_transaction_id,
+        transaction_count, created_at, updated_at)
+    VALUES (1, 1, 'KRW', -5, 'active', 1, 1, 0, 0), (2, 10001, 'KRW', 5, 'active', 2, 1, 0, 0),
+        (3, 10002, 'KRW', 0, 'active', NULL, 0, 0, 0);
+    INSERT INTO transactions (id, wallet_id, receiver_wallet_id, transfer_id, transaction_type,
+        transaction_status, direction, amount, balance_after, sequence, previous_transaction_id,
+        summary, created_at, updated_at)
+    VALUES (1, 1, 2, x'01', 'deposit', 'completed', 'debit', 5, -5, 1, NULL, NULL, 0, 0),
+        (2, 2, 2, x'01', 'deposit', 'completed', 'credit', 5, 5, 1, NULL, NULL, 0, 0);
+    INSERT INTO transfers (id, account_id, idempotency_key, transfer_type, transfer_status,
+        debit_transaction_id, receiver_wallet_id, amount, currency, balance_after, created_at)
+    VALUES (x'01', 10001, 'k', 'deposit', 'completed', 1, 2, 5, 'KRW', 5, 0);
+    INSERT INTO idempotency_keys (idempotency_key, account_id, transfer_id)
+    VALUES ('k', 10001, x'01');";
+
+#[tokio::test]
+async fn a_database_of_version_1_keeps_its_books_and_tells_its_newest_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("money.db");
+    let version_1 = Schema { migrations: &SCHEMA.migrations[..1], ..*SCHEMA };
+    let db = sqlite::open(&path, &version_1).unwrap();
+    db.execute_batch(OLD_BOOKS).unwrap();
+    db.execute_batch("UPDATE transfers SET created_at = 7; UPDATE transactions SET created_at = 7")
+        .unwrap();
+    drop(db);
+    SqliteStore::open(&path).unwrap();
+    let report = audit(&path).unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert_eq!((report.wallets, report.completed_transfers), (3, 1));
+    let times = SqliteTimes::open(&path, &Reporter::default()).unwrap();
+    assert_eq!(times.read().await.unwrap().newest, Some(Timestamp::from_micros(7)));
+    // A person's limit stands, and the system's wallet has none.
+    let db = Connection::open(&path).unwrap();
+    let raise =
+        |id: i64| db.execute("UPDATE wallets SET balance = 9007199254740992 WHERE id = ?1", [id]);
+    assert!(raise(2).is_err());
+    raise(1).unwrap();
 }
 
 /// A database with the books of the damage cases, and a connection that may spoil them.
