@@ -87,7 +87,7 @@ fn serve(server: &MariaDb, schema: &str) -> (Database, MySqlStore) {
 
 /// Two wallets, the system's, and a transfer of 5 from the system to the first, as version 1 kept
 /// them.
-const OLD_BOOKS: [&str; 4] = [
+const OLD_BOOKS: [&str; 5] = [
     "INSERT INTO wallets (id, account_id, currency, balance, status, newest_transaction_id,
          transaction_count, created_at, updated_at)
      VALUES (1, 1, 'KRW', -5, 'active', 1, 1, 7, 7), (2, 10001, 'KRW', 5, 'active', 2, 1, 7, 7),
@@ -101,6 +101,7 @@ const OLD_BOOKS: [&str; 4] = [
      VALUES (REPEAT('t', 16), 10001, 'k', 'deposit', 'completed', 1, 2, 5, 'KRW', 5, 7)",
     "INSERT INTO idempotency_keys (idempotency_key, account_id, transfer_id)
      VALUES ('k', 10001, REPEAT('t', 16))",
+    "UPDATE id_blocks SET next_value = 100",
 ];
 
 #[tokio::test]

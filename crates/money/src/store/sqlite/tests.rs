@@ -62,8 +62,11 @@ async fn a_database_of_version_1_keeps_its_books_and_tells_its_newest_time() {
     let version_1 = Schema { migrations: &SCHEMA.migrations[..1], ..*SCHEMA };
     let db = sqlite::open(&path, &version_1).unwrap();
     db.execute_batch(OLD_BOOKS).unwrap();
-    db.execute_batch("UPDATE transfers SET created_at = 7; UPDATE transactions SET created_at = 7")
-        .unwrap();
+    db.execute_batch(
+        "UPDATE transfers SET created_at = 7; UPDATE transactions SET created_at = 7;
+         UPDATE id_blocks SET next_value = 100",
+    )
+    .unwrap();
     drop(db);
     SqliteStore::open(&path).unwrap();
     let report = audit(&path).unwrap();

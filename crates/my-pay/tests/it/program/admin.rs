@@ -93,7 +93,7 @@ fn an_audit_of_nothing_is_refused_and_makes_nothing() {
     assert!(!folder.path().join("data").exists());
     fs::create_dir(folder.path().join("data")).unwrap();
     expect![[r#"
-        my-pay: data/money.db cannot be audited: there is no database data/money.db
+        my-pay: the books cannot be audited: there is no database data/money.db
     "#]]
     .assert_eq(&refuse());
     assert_eq!(fs::read_dir(folder.path().join("data")).unwrap().count(), 0);
