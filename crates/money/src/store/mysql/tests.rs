@@ -94,13 +94,13 @@ const OLD_BOOKS: [&str; 5] = [
          (3, 10002, 'KRW', 0, 'active', NULL, 0, 7, 7)",
     "INSERT INTO transactions (id, wallet_id, receiver_wallet_id, transfer_id, transaction_type,
          transaction_status, direction, amount, balance_after, sequence, created_at, updated_at)
-     VALUES (1, 1, 2, REPEAT('t', 16), 'deposit', 'completed', 'debit', 5, -5, 1, 7, 7),
-         (2, 2, 2, REPEAT('t', 16), 'deposit', 'completed', 'credit', 5, 5, 1, 7, 7)",
+     VALUES (1, 1, 2, X'00000000000070008000000000000001', 'deposit', 'completed', 'debit', 5, -5, 1, 7, 7),
+         (2, 2, 2, X'00000000000070008000000000000001', 'deposit', 'completed', 'credit', 5, 5, 1, 7, 7)",
     "INSERT INTO transfers (id, account_id, idempotency_key, transfer_type, transfer_status,
          debit_transaction_id, receiver_wallet_id, amount, currency, balance_after, created_at)
-     VALUES (REPEAT('t', 16), 10001, 'k', 'deposit', 'completed', 1, 2, 5, 'KRW', 5, 7)",
+     VALUES (X'00000000000070008000000000000001', 10001, 'k', 'deposit', 'completed', 1, 2, 5, 'KRW', 5, 7)",
     "INSERT INTO idempotency_keys (idempotency_key, account_id, transfer_id)
-     VALUES ('k', 10001, REPEAT('t', 16))",
+     VALUES ('k', 10001, X'00000000000070008000000000000001')",
     "UPDATE id_blocks SET next_value = 100",
 ];
 

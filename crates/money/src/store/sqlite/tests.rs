@@ -47,13 +47,13 @@ const OLD_BOOKS: &str = "
     INSERT INTO transactions (id, wallet_id, receiver_wallet_id, transfer_id, transaction_type,
         transaction_status, direction, amount, balance_after, sequence, previous_transaction_id,
         summary, created_at, updated_at)
-    VALUES (1, 1, 2, x'01', 'deposit', 'completed', 'debit', 5, -5, 1, NULL, NULL, 0, 0),
-        (2, 2, 2, x'01', 'deposit', 'completed', 'credit', 5, 5, 1, NULL, NULL, 0, 0);
+    VALUES (1, 1, 2, x'00000000000070008000000000000001', 'deposit', 'completed', 'debit', 5, -5, 1, NULL, NULL, 0, 0),
+        (2, 2, 2, x'00000000000070008000000000000001', 'deposit', 'completed', 'credit', 5, 5, 1, NULL, NULL, 0, 0);
     INSERT INTO transfers (id, account_id, idempotency_key, transfer_type, transfer_status,
         debit_transaction_id, receiver_wallet_id, amount, currency, balance_after, created_at)
-    VALUES (x'01', 10001, 'k', 'deposit', 'completed', 1, 2, 5, 'KRW', 5, 0);
+    VALUES (x'00000000000070008000000000000001', 10001, 'k', 'deposit', 'completed', 1, 2, 5, 'KRW', 5, 0);
     INSERT INTO idempotency_keys (idempotency_key, account_id, transfer_id)
-    VALUES ('k', 10001, x'01');";
+    VALUES ('k', 10001, x'00000000000070008000000000000001');";
 
 #[tokio::test]
 async fn a_database_of_version_1_keeps_its_books_and_tells_its_newest_time() {
@@ -64,7 +64,7 @@ async fn a_database_of_version_1_keeps_its_books_and_tells_its_newest_time() {
     db.execute_batch(OLD_BOOKS).unwrap();
     db.execute_batch(
         "UPDATE transfers SET created_at = 7; UPDATE transactions SET created_at = 7;
-         UPDATE id_blocks SET next_value = 100",
+         UPDATE wallets SET updated_at = 7; UPDATE id_blocks SET next_value = 100",
     )
     .unwrap();
     drop(db);
