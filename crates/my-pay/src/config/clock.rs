@@ -12,7 +12,7 @@ pub struct ClockConfig {
     /// How far the clock may be ahead of the newest time in a service's database when the service
     /// starts, which is how long it may have been stopped. A clock that jumps further while a
     /// process runs is not followed. 60 to 31,536,000.
-    #[config(env = "MY_PAY_CLOCK_STOPPED_MAX_SECONDS", default = 604_800)]
+    #[config(env = "MY_PAY_CLOCK_STOPPED_MAX_SECONDS", default = 2_678_400)]
     pub stopped_max_seconds: u64,
 
     /// How far the clock may be behind that time, or away from the clock of the database's server.

@@ -48,7 +48,7 @@ fn the_effective_configuration_is_a_file_that_gives_it_again() {
         drain_timeout_ms = 10000
 
         [clock]
-        stopped_max_seconds = 604800
+        stopped_max_seconds = 2678400
         difference_max_seconds = 60
 
         [tracing]
