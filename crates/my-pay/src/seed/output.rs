@@ -100,9 +100,12 @@ fn cannot_write(path: &Path) -> String {
     format!("{} cannot be written", path.display())
 }
 
-/// The library puts the temporary file's path into its errors, which says nothing to a user.
+/// The library puts the temporary file's path behind the cause, which says nothing to a user.
 fn without_path(error: io::Error) -> io::Error {
-    error.raw_os_error().map_or(error, io::Error::from_raw_os_error)
+    match error.to_string().split_once(" at path ") {
+        Some((cause, _)) => io::Error::new(error.kind(), cause.to_owned()),
+        None => error,
+    }
 }
 
 #[cfg(test)]
