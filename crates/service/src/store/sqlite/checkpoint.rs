@@ -80,6 +80,7 @@ mod tests {
     fn what_a_log_holds_is_in_the_file_before_anything_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let [from, to] = ["from.db", "to.db"].map(|name| folder.path().join(name));
+        fs::write(&from, "").unwrap();
         let db = connect(&from).unwrap();
         db.execute_batch("CREATE TABLE a (x); INSERT INTO a VALUES (1), (2)").unwrap();
         // As a killed process leaves them.
@@ -97,6 +98,7 @@ mod tests {
     fn a_log_that_has_grown_is_copied_and_begins_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
+        fs::write(&path, "").unwrap();
         let mut db = connect(&path).unwrap();
         let fatal = Reporter::default();
         checkpoint_at(&mut db, 20, &fatal).unwrap();

@@ -212,8 +212,8 @@ mod tests {
             ("replaced", |w| fs::rename(w.path("copy"), w.path("data/a.db")), "a.db"),
             ("removed", |w| fs::remove_file(w.path("data/a.db")), "a.db"),
             ("moved", |w| fs::rename(w.path("data/a.db"), w.path("data/b.db")), "a.db"),
-            ("folder moved", |w| fs::rename(w.path("data"), w.path("else")), "a.db"),
-            ("folder removed", |w| fs::remove_dir_all(w.path("data")), "a.db"),
+            ("folder moved", |w| fs::rename(w.path("data"), w.path("else")), "a.db-wal"),
+            ("folder removed", |w| fs::remove_dir_all(w.path("data")), "a.db-wal"),
             ("log removed", |w| fs::remove_file(w.path("data/a.db-wal")), "a.db-wal"),
             (
                 "written over",
