@@ -146,8 +146,14 @@ impl Signals {
             told = self.told() => {
                 let waited_for = waiting::newest().map(|wait| wait.what);
                 work.abort();
-                let is_service = self.state.borrow().is_service;
-                Err(Interrupted { told, waited_for, is_service }.into())
+                // It may be done by now: a service that has begun to answer stops in order.
+                match work.await {
+                    Err(error) if error.is_cancelled() => {
+                        let is_service = self.state.borrow().is_service;
+                        Err(Interrupted { told, waited_for, is_service }.into())
+                    }
+                    done => done.context("the work panicked")?,
+                }
             }
             done = &mut work => done.context("the work panicked")?,
         }
