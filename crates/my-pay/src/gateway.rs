@@ -81,7 +81,7 @@ impl Edge {
             Gateway::start_shared(settings, routes, Arc::new(introspection), clock.clone(), shared)
                 .map_err(anyhow::Error::msg)?;
         let readiness = gateway.readiness();
-        let address_share = config.server.address_share();
+        let address_share = config.address_share();
         let limits = Limits { address_share, ..config.server.limits() };
         let server = listener.serve(gateway, limits, observed.listener.clone());
         let operations = observed.serve(operations, config, &server, readiness);

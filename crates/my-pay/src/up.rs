@@ -115,7 +115,7 @@ impl Up {
         let gateway = Gateway::start_shared(config.gateway(), routes, introspection, clock, shared)
             .map_err(anyhow::Error::msg)?;
         // Nobody else could answer meanwhile.
-        let address_share = config.server.address_share();
+        let address_share = config.address_share();
         let limits = Limits { address_share, ..config.server.limits_at_once() };
         let readiness = gateway.readiness();
         let server = listener.serve(gateway, limits, listener_metrics);

@@ -27,7 +27,7 @@ use confique::{
 };
 use serde::{Deserialize, Serialize};
 use service::{
-    http::docs::Docs,
+    http::{docs::Docs, server::AddressShare},
     telemetry::{self, LogFormat},
 };
 
@@ -76,7 +76,7 @@ pub struct Config {
     #[config(env = "MY_PAY_LOG_LEVELS", validate = crate::config::given::text, default = "info")]
     pub log_levels: String,
 
-    /// Rate limits of the gateway: `on`, or `off` for load tests.
+    /// Limits of the gateway by address and by token: `on`, or `off` for load tests.
     #[config(env = "MY_PAY_RATE_LIMIT", default = "on")]
     pub rate_limit: Switch,
 
@@ -192,6 +192,11 @@ impl Config {
         let mut names = vec![CONFIG_VARIABLE];
         collect_variables(&Self::META, &mut names);
         names
+    }
+
+    /// How many of the connections of clients an address may have.
+    pub fn address_share(&self) -> AddressShare {
+        self.server.address_share(self.rate_limit == Switch::On)
     }
 
     /// The gateway's settings, with the rate limits switched.

@@ -26,7 +26,8 @@ pub struct ServerConfig {
 
     /// Connections that one address (IPv4, or IPv6 /64) may have, of `my-pay up` and
     /// `my-pay gateway`. A new one closes one of the same address that waits for a request; if all
-    /// are at work, it is answered 429. A quarter of `connections_max` unless it is given.
+    /// are at work, it is answered 429. Unless it is given: a quarter of `connections_max`, or all
+    /// of them with `rate_limit = "off"`.
     #[config(env = "MY_PAY_SERVER_ADDRESS_CONNECTIONS_MAX")]
     pub address_connections_max: Option<usize>,
 
@@ -105,11 +106,11 @@ impl ServerConfig {
         }
     }
 
-    /// How many of the connections of clients an address may have.
-    pub fn address_share(&self) -> AddressShare {
-        let quarter = self.connections_max.div_ceil(4);
+    /// How many of the connections of clients an address may have, with or without rate limits.
+    pub(super) fn address_share(&self, has_rate_limits: bool) -> AddressShare {
+        let default = has_rate_limits.then(|| self.connections_max.div_ceil(4));
         AddressShare {
-            connections_max: Some(self.address_connections_max.unwrap_or(quarter)),
+            connections_max: self.address_connections_max.or(default),
             // `validate` has read them all.
             shared: self.shared_networks().unwrap_or_default().into(),
         }

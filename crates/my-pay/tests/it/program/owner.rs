@@ -88,7 +88,7 @@ fn swapped_files_are_refused_by_every_command_and_named() {
             folder.path(),
             &["admin", "audit", "--data-dir", "data"],
             &expect![[r#"
-                my-pay: data/money.db cannot be audited: data/money.db is the database of the
+                my-pay: the books cannot be audited: data/money.db is the database of the
                     account service, and the money service's is needed
             "#]],
         );
