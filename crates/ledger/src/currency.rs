@@ -27,6 +27,12 @@ impl Currency {
         codes.binary_search(&code).ok().map(|_| Self(code))
     }
 
+    /// All of them, by code.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let (codes, _) = CODES.as_chunks::<3>();
+        codes.iter().copied().map(Self)
+    }
+
     /// Its code, three capital letters.
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).expect("codes are ASCII")

@@ -11,7 +11,7 @@ use service::{
 };
 
 use super::{
-    problems::{LogInProblems, RefreshProblems, SessionsProblems},
+    problems::{EndSessionsProblems, ListSessionsProblems, LogInProblems, RefreshProblems},
     representations::{SessionsBody, TokensBody},
     requests::{LogIn, RefreshTokens},
 };
@@ -84,7 +84,7 @@ pub(super) async fn refresh(
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The sessions.", body = SessionsBody),
-        SessionsProblems,
+        ListSessionsProblems,
     ),
 )]
 pub(super) async fn list_sessions(
@@ -103,7 +103,7 @@ pub(super) async fn list_sessions(
     path = "/accounts/v1/auths/current",
     tag = "auths",
     security(("bearer" = [])),
-    responses((status = 204, description = "The session has ended."), SessionsProblems),
+    responses((status = 204, description = "The session has ended."), EndSessionsProblems),
 )]
 pub(super) async fn log_out(
     State(service): State<AccountService>,
@@ -121,7 +121,7 @@ pub(super) async fn log_out(
     path = "/accounts/v1/auths",
     tag = "auths",
     security(("bearer" = [])),
-    responses((status = 204, description = "All sessions have ended."), SessionsProblems),
+    responses((status = 204, description = "All sessions have ended."), EndSessionsProblems),
 )]
 pub(super) async fn log_out_everywhere(
     State(service): State<AccountService>,

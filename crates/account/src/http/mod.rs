@@ -14,7 +14,7 @@ use service::http::{
     docs::{self, Docs},
     finish::finish,
     health,
-    openapi::add_common,
+    openapi::{PLAIN_PATTERN, SHOWN_PATTERN, add_common, refine},
     strict_query::{Queries, refuse_unknown},
 };
 use utoipa::OpenApi;
@@ -42,6 +42,16 @@ pub(crate) fn router(service: AccountService, docs: Docs) -> Router {
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut document = calls().into_openapi();
     add_common(&mut document);
+    for (schema, property, pattern) in [
+        ("CreateAccount", "name", SHOWN_PATTERN),
+        ("CreateAccount", "password", PLAIN_PATTERN),
+        ("UpdateAccount", "name", SHOWN_PATTERN),
+        ("LogIn", "email", SHOWN_PATTERN),
+        ("LogIn", "password", PLAIN_PATTERN),
+        ("Refresh", "refreshToken", PLAIN_PATTERN),
+    ] {
+        refine(&mut document, schema, property, |text| text.pattern = Some(pattern.to_owned()));
+    }
     document
 }
 
@@ -67,6 +77,8 @@ fn calls() -> OpenApiRouter<AccountService> {
             aside in blocks, so numbers are left out, such as after a restart (10002, then \
             10101), and of two instances the later one may give the smaller id. Sort by \
             `createdAt`.",
+        contact(name = "The maintainers of my-pay"),
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
         (name = "accounts", description = "A person's account. Everyone sees their own only."),

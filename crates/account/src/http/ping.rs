@@ -10,6 +10,7 @@ use super::problems::PingProblems;
 #[utoipa::path(
     get,
     path = "/accounts/health/ping",
+    operation_id = "ping_accounts",
     tag = "health",
     security(()),
     responses(

@@ -41,8 +41,10 @@ service::problem_sets! {
         &[&INVALID_CREDENTIALS, &ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
     /// Problems of refreshing tokens.
     RefreshProblems = ANY_CALL, WITH_BODY, &[&INVALID_REFRESH_TOKEN, &OUTCOME_UNKNOWN];
-    /// Problems of listing and ending sessions.
-    SessionsProblems = ANY_CALL, WITH_TOKEN, &[&OUTCOME_UNKNOWN];
+    /// Problems of listing sessions.
+    ListSessionsProblems = ANY_CALL, WITH_TOKEN;
+    /// Problems of ending sessions.
+    EndSessionsProblems = ANY_CALL, WITH_TOKEN, &[&OUTCOME_UNKNOWN];
     /// Problems of a ping.
     PingProblems = ANY_CALL;
 }

@@ -5,6 +5,13 @@
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use service::http::{fields::Fault, problem::Problem};
+use utoipa::{
+    IntoParams,
+    openapi::{
+        ObjectBuilder, Required, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
 
 use super::problems::IDEMPOTENCY_KEY_MISSING;
 
@@ -32,6 +39,48 @@ impl<S: Sync> FromRequestParts<S> for KeyHeader {
         };
         key.map(Self).map_err(|(code, message)| Problem::field("Idempotency-Key", code, message))
     }
+}
+
+/// The key of a request that is looked up, for the document.
+#[derive(Debug)]
+pub(super) struct KeyParameter;
+
+impl IntoParams for KeyHeader {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description = "1 to 128 printable ASCII characters of your choice, one key for each \
+            movement. As a string in double quotes, with `\\\"` and `\\\\` for a quote and a \
+            backslash, as the Idempotency-Key draft has it, or without quotes; both name the same \
+            key. Which answers are recorded under it is said at the top.";
+        vec![parameter("Idempotency-Key", ParameterIn::Header, description)]
+    }
+}
+
+impl IntoParams for KeyParameter {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description = "The key that the request was sent with, in quotes or without. White \
+            space around it does not count.";
+        vec![parameter("idempotencyKey", ParameterIn::Query, description)]
+    }
+}
+
+/// What [`read_key`] reads, white space around it left out.
+const KEY_PATTERN: &str = r#"^([!#-~]([ -~]{0,126}[!-~])?|"([ !#-\[\]-~]|\\["\\]){1,128}")$"#;
+/// Two quotes, and each character escaped.
+const KEY_TEXT_LENGTH_MAX: usize = 2 + 2 * KEY_LENGTH_MAX;
+
+fn parameter(name: &str, parameter_in: ParameterIn, description: &str) -> Parameter {
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(KEY_TEXT_LENGTH_MAX))
+        .pattern(Some(KEY_PATTERN));
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(parameter_in)
+        .required(Required::True)
+        .description(Some(description))
+        .schema(Some(schema))
+        .build()
 }
 
 /// Reads a key: 1 to 128 printable characters, quoted, with `\"` and `\\` escaped (RFC 8941,

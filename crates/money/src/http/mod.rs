@@ -14,11 +14,12 @@ mod withdrawals;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
+use ledger::Currency;
 use service::http::{
     docs::{self, Docs},
     finish::finish,
     health,
-    openapi::add_common,
+    openapi::{SHOWN_PATTERN, add_common, allow_only, refine},
     strict_query::{Queries, refuse_unknown},
 };
 use utoipa::OpenApi;
@@ -74,6 +75,7 @@ use crate::State;
             with `receiver_balance_limit_exceeded`: nothing moves, and the receiver has room \
             again after spending. The outside, on the other side of deposits and withdrawals, \
             has no limit.",
+        contact(name = "The maintainers of my-pay"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
@@ -101,6 +103,15 @@ fn operations() -> OpenApiRouter<State> {
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut document = operations().into_openapi();
     add_common(&mut document);
+    for schema in ["CreateMovement", "CreateTransfer"] {
+        refine(&mut document, schema, "summary", |summary| {
+            summary.pattern = Some(SHOWN_PATTERN.to_owned());
+        });
+    }
+    let currencies: Vec<_> = Currency::all().collect();
+    refine(&mut document, "OpenWallet", "currency", |currency| {
+        allow_only(currency, currencies.iter().map(Currency::code));
+    });
     document
 }
 
@@ -121,7 +132,7 @@ pub(crate) fn router(state: State, docs: Docs) -> Router {
 ///
 /// The text `ok`. It tells neither the version nor the load; that is for operators.
 #[utoipa::path(
-    get, path = "/money/health/ping", tag = "health",
+    get, path = "/money/health/ping", operation_id = "ping_money", tag = "health",
     responses(
         (status = 200, description = "The service answers.", body = String,
             content_type = "text/plain; charset=utf-8",

@@ -37,10 +37,11 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes the body; `MovementRequest` is what is read from it")]
 pub(super) struct CreateMovement {
-    /// The own wallet; the account's only one if absent.
+    /// The own wallet; the account's only one if absent. `1.0` is refused.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1, nullable)]
     wallet_id: Option<i64>,
-    /// How much, in minor units.
+    /// How much, in minor units. A whole number without fraction or exponent: `12.0` and `1e3` are
+    /// refused.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 3_000)]
     amount: i64,
     /// What for, in any script. White space around it is removed. Refused are control characters

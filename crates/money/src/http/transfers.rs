@@ -14,7 +14,7 @@ use service::{
 use utoipa::ToSchema;
 
 use super::{
-    idempotency_key::{KeyHeader, read_key},
+    idempotency_key::{KeyHeader, KeyParameter, read_key},
     movement::{MovementRequest, move_money},
     problems::{ReadTransferProblems, TRANSFER_NOT_FOUND, TransferProblems, not_read},
     representations::TransferJson,
@@ -27,13 +27,14 @@ use crate::{State, store::TransferView};
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes the body; `TransferRequest` is what is read from it")]
 pub(super) struct CreateTransfer {
-    /// The own wallet; the account's only one if absent.
+    /// The own wallet; the account's only one if absent. `1.0` is refused.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1, nullable)]
     wallet_id: Option<i64>,
-    /// The wallet that receives.
+    /// The wallet that receives. `3.0` is refused.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 3)]
     receiver_wallet_id: i64,
-    /// How much, in minor units.
+    /// How much, in minor units. A whole number without fraction or exponent: `12.0` and `1e3` are
+    /// refused.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 3_000)]
     amount: i64,
     /// What for, in any script. Both sides see it. White space around it is removed. Refused are
@@ -63,9 +64,7 @@ impl FromFields for TransferRequest {
 /// From one of the caller's wallets to any other wallet of the same currency.
 #[utoipa::path(
     post, path = "/money/v1/transfers", tag = "moving money", request_body = CreateTransfer,
-    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128,
-        description = "1 to 128 printable characters of your choice, one for each movement. Which \
-            answers are recorded under it is said at the top.")),
+    params(KeyHeader),
     responses(
         (status = 201, description = "Money moved, and that is on disk.", body = TransferJson,
             headers(
@@ -89,10 +88,12 @@ pub(super) async fn create_transfer(
 
 /// Read a transfer.
 ///
-/// For whoever asked for it, and for its receiver once it is completed.
+/// For the account that asked for it, and for its receiver once it is completed.
 #[utoipa::path(
     get, path = "/money/v1/transfers/{id}", tag = "history",
-    params(("id" = String, Path, format = Uuid, description = "The transfer's id.")),
+    params(("id" = String, Path, format = Uuid,
+        pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        description = "The transfer's id, in small letters.")),
     responses(
         (status = 200, description = "The transfer, with the caller's balance after it.",
             body = TransferJson),
@@ -126,8 +127,7 @@ impl FromFields for FindRequest {
 /// carried out, unless it is still on its way: sending it again with the same key is always safe.
 #[utoipa::path(
     get, path = "/money/v1/transfers", tag = "history",
-    params(("idempotencyKey" = String, Query, min_length = 1, max_length = 128,
-        description = "The key that the request was sent with.")),
+    params(KeyParameter),
     responses(
         (status = 200, description = "What became of it.", body = TransferJson),
         ReadTransferProblems,

@@ -32,7 +32,7 @@ use crate::State;
 #[expect(dead_code, reason = "describes the body; `OpenRequest` is what is read from it")]
 pub(super) struct OpenWallet {
     /// ISO 4217 code; KRW if absent.
-    #[schema(min_length = 3, max_length = 3, default = "KRW", example = "KRW", nullable)]
+    #[schema(example = "KRW", nullable)]
     currency: Option<String>,
 }
 
@@ -81,6 +81,8 @@ pub(super) async fn open_wallet(
 }
 
 /// List the caller's wallets.
+///
+/// One in each currency at most, so there are no pages.
 #[utoipa::path(
     get, path = "/money/v1/wallets", tag = "wallets",
     responses(
@@ -99,6 +101,8 @@ pub(super) async fn list_wallets(
 }
 
 /// Read one of the caller's wallets.
+///
+/// With its balance, as of the last movement that is on disk. Another's wallet is not found.
 #[utoipa::path(
     get, path = "/money/v1/wallets/{id}", tag = "wallets",
     params(("id" = i64, Path, description = "The wallet's id.", minimum = 1,

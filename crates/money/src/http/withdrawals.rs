@@ -21,9 +21,7 @@ use crate::State;
 /// Money goes outside from one of the caller's wallets.
 #[utoipa::path(
     post, path = "/money/v1/withdrawals", tag = "moving money", request_body = CreateMovement,
-    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128,
-        description = "1 to 128 printable characters of your choice, one for each movement. Which \
-            answers are recorded under it is said at the top.")),
+    params(KeyHeader),
     responses(
         (status = 201, description = "Money moved, and that is on disk.", body = TransferJson,
             headers(

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        ContentBuilder, Header, HeaderBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response,
-        ResponseBuilder, Type,
+        ContentBuilder, Header, HeaderBuilder, Object, ObjectBuilder, OpenApi, Ref, RefOr,
+        Response, ResponseBuilder, Schema, Server, Type,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -55,8 +56,56 @@ pub fn problem_responses(kinds: &[&'static Kind]) -> BTreeMap<String, RefOr<Resp
         .collect()
 }
 
-/// Adds what every document has: the problem's schema and the bearer token.
+/// What a name or a summary looks like, as far as an expression says it that every language's
+/// library reads: nothing that breaks, reorders or excludes text, and something visible. The rule
+/// itself is [`super::fields::TextRule`]'s, which knows more invisible characters than this.
+pub const SHOWN_PATTERN: &str = concat!(
+    // White space around the text does not count.
+    r"^\s*",
+    // Then nothing visible, for as long as that goes on,
+    r"[ \u00a0\u00ad\u0300-\u036f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200b",
+    r"\u202f\u205f-\u2065\u2800\u3000\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8]*",
+    // a visible character,
+    r"[^\s\u0000-\u001f\u007f-\u009f\u00ad\u0300-\u036f\u061c\u115f\u1160\u17b4\u17b5",
+    r"\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufdd0-\ufdef",
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff]",
+    // and all that is allowed.
+    r"[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufdd0-\ufdef",
+    r"\ufeff\ufff9-\ufffb\ufffe\uffff]*\s*$",
+);
+
+/// Text without control characters, as keys, tokens and passwords are.
+pub const PLAIN_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$";
+
+/// Changes a property's schema in a way that has no attribute, or would have to be repeated.
+pub fn refine(
+    document: &mut OpenApi,
+    schema: &str,
+    property: &str,
+    change: impl FnOnce(&mut Object),
+) {
+    let schemas = document.components.as_mut().map(|components| &mut components.schemas);
+    let object = schemas.and_then(|schemas| match schemas.get_mut(schema) {
+        Some(RefOr::T(Schema::Object(object))) => object.properties.get_mut(property),
+        _ => None,
+    });
+    let Some(RefOr::T(Schema::Object(object))) = object else {
+        // The documents are made at start and in tests: a mistake cannot stay.
+        panic!("the document has no {schema}.{property}");
+    };
+    change(object);
+}
+
+/// Lists the values of an optional text. Null, which is as good as absent, is one of them.
+pub fn allow_only<'a>(text: &mut Object, values: impl Iterator<Item = &'a str>) {
+    text.enum_values = Some(values.map(Value::from).chain([Value::Null]).collect());
+}
+
+/// Adds what every document has: the server, the problem's schema and the bearer token.
 pub fn add_common(document: &mut OpenApi) {
+    let mut server = Server::new("/");
+    server.description = Some("The gateway that serves this document.".to_owned());
+    document.servers = Some(vec![server]);
     let components = document.components.get_or_insert_default();
     let mut schemas = vec![(ProblemDocument::name().into_owned(), ProblemDocument::schema())];
     ProblemDocument::schemas(&mut schemas);
