@@ -35,6 +35,7 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
         eprintln!("\n== test: cargo-nextest is not installed, so cargo test runs the tests");
         step("test", || cargo(root, TEST))?;
     }
+    step("api", || script(root, "deploy/api-check/check", &[]))?;
     step("load", || script(root, "load/test", &[]))?;
     step("doc", || cargo(root, DOC))?;
     if has_subcommand("deny") {
