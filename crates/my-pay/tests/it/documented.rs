@@ -38,7 +38,8 @@ fn free_ports() -> Vec<String> {
     listeners.map(|listener| listener.local_addr().unwrap().port().to_string()).to_vec()
 }
 
-fn write_program(folder: &Path, name: &str, script: &str) {
+/// A program of this name in a folder.
+pub(crate) fn write_program(folder: &Path, name: &str, script: &str) {
     let path = folder.join(name);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
