@@ -92,12 +92,12 @@ async fn the_documented_dump_and_its_restore_keep_what_was_answered() {
         senders.push(tokio::spawn(send_on(sender, bob.wallet_id, ended, answered)));
     }
     let count = || answered.lock().unwrap().len();
-    eventually(Duration::from_secs(60), async || count() > 100).await;
+    eventually(Duration::from_mins(1), async || count() > 100).await;
     let before: Vec<String> = answered.lock().unwrap().clone();
     let dumped = run(folder.path(), mariadb, block("backup"), ["account", "money"]);
     assert_eq!(dumped.code(), Some(0), "{}{}", dumped.stdout, dumped.stderr);
     let during = count();
-    eventually(Duration::from_secs(60), async || count() > during).await;
+    eventually(Duration::from_mins(1), async || count() > during).await;
     ended.store(true, Ordering::SeqCst);
     for sender in senders {
         sender.await.unwrap();

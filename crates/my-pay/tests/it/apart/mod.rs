@@ -16,10 +16,11 @@ use crate::support::{
 };
 
 /// Modules whose tests start and stop programs of their own, and why they are not asked again.
-const OTHER_MODULES: [(&str, &str); 8] = [
+const OTHER_MODULES: [(&str, &str); 9] = [
     ("apart", "this"),
     ("clock", "starts its own at other times; apart, faults::clock does"),
     ("crash", "kills `my-pay up`; what is killed apart has tests of its own"),
+    ("disk", "starts its own, on a disk that fails"),
     ("docs_page", "opens a browser on pages that are the same"),
     ("documented", "starts its own, as the README says"),
     ("faults", "starts its own, to spoil them"),

@@ -134,8 +134,8 @@ async fn accounts_of_another_installation_are_refused_while_running_and_at_start
     assert!(is_refused());
     // Another person with Ann's id gets no further than the gateway, once that reaches the stranger.
     let login = json!({"email": "nobody@example.com", "password": "not the password"});
-    let log_in = || cluster.client().post("/accounts/v1/auths").json(&login);
-    eventually(SOON, async || log_in().send().await.status == 401).await;
+    let guess = || cluster.client().post("/accounts/v1/auths").json(&login);
+    eventually(SOON, async || guess().send().await.status == 401).await;
     let mallory = Person::register(cluster.client(), "Mallory").await;
     assert_eq!(mallory.account_id, ann.account_id);
     let path = format!("/money/v1/wallets/{}", ann.wallet_id);
