@@ -106,8 +106,9 @@ where
     S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
-    context.slot.begin();
+    let may_be_served = context.slot.begin();
     let mut response = match head::check(&request) {
+        Ok(()) if !may_be_served => head::refuse(&request, refuse::over_share()),
         Ok(()) => answer(context, service, request).await,
         Err(problem) => head::refuse(&request, problem),
     };

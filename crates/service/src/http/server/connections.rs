@@ -30,7 +30,7 @@ pub(super) struct Connections {
 #[derive(Default)]
 struct Open {
     slots: HashMap<u64, Arc<Slot>>,
-    /// Connections of each client, without those that give way.
+    /// Connections of each client, without those that have given their place in its share.
     by_network: HashMap<Network, usize>,
     last_id: u64,
 }
@@ -51,6 +51,8 @@ pub(super) struct Slot {
     phase: AtomicU64,
     has_served: AtomicBool,
     is_chosen: AtomicBool,
+    /// Whether it was chosen because its address has more than its share.
+    is_over_share: AtomicBool,
     give_way: Notify,
 }
 
@@ -72,7 +74,7 @@ impl Connections {
         let mut open = self.lock();
         if let (Some(network), Some(max)) = (network, self.share.connections_max)
             && open.by_network.get(&network).is_some_and(|count| *count >= max)
-            && !open.give_way(|slot| slot.network == Some(network))
+            && !open.give_way(|slot| slot.network == Some(network), true)
         {
             return None;
         }
@@ -87,6 +89,7 @@ impl Connections {
             phase: AtomicU64::new(AT_WORK),
             has_served: AtomicBool::new(false),
             is_chosen: AtomicBool::new(false),
+            is_over_share: AtomicBool::new(false),
             give_way: Notify::new(),
         });
         slot.wait_for_request();
@@ -97,7 +100,7 @@ impl Connections {
     /// Has one connection that waits for a request give way, if there is one: first those that have
     /// sent none yet, then those that have waited for a while, longest first.
     pub(super) fn give_way(&self) -> bool {
-        self.lock().give_way(|_| true)
+        self.lock().give_way(|_| true, false)
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -107,14 +110,18 @@ impl Connections {
 }
 
 impl Open {
-    fn give_way(&mut self, may: impl Fn(&Slot) -> bool) -> bool {
+    fn give_way(&mut self, may: impl Fn(&Slot) -> bool, is_over_share: bool) -> bool {
         let waiting = self.slots.values().filter(|slot| may(slot));
         let ranked = waiting.filter_map(|slot| Some((slot.rank()?, slot)));
         let Some((_, slot)) = ranked.min_by_key(|(rank, _)| *rank) else { return false };
         let slot = Arc::clone(slot);
+        slot.is_over_share.store(is_over_share, Ordering::Relaxed);
         slot.is_chosen.store(true, Ordering::Relaxed);
         slot.give_way.notify_one();
-        self.forget(slot.network);
+        if is_over_share {
+            // Another one has its place.
+            self.forget(slot.network);
+        }
         true
     }
 
@@ -139,16 +146,19 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let mut open = self.connections.lock();
         open.slots.remove(&self.id);
-        if !self.slot.is_chosen() {
+        if !self.slot.is_over_share.load(Ordering::Relaxed) {
             open.forget(self.slot.network);
         }
     }
 }
 
 impl Slot {
-    /// The head of a request has arrived.
-    pub(super) fn begin(&self) {
+    /// The head of a request has arrived. Returns whether it may be served: the first request of a
+    /// connection that has given its place in its address's share to another may not. Otherwise
+    /// connections that are made and used faster than they close would pass the share.
+    pub(super) fn begin(&self) -> bool {
         self.phase.store(AT_WORK, Ordering::Relaxed);
+        self.has_served.load(Ordering::Relaxed) || !self.is_over_share.load(Ordering::Relaxed)
     }
 
     /// Its answer is made.

@@ -35,10 +35,14 @@ pub(super) fn gave_way(stream: &TcpStream) {
 
 /// Answers a client whose address has its share of connections.
 pub(super) fn address_share(stream: &TcpStream) {
-    let problem = Problem::new(&RATE_LIMITED)
+    write(stream, &over_share(), &format!("Retry-After: {SHARE_RETRY_SECONDS}\r\n"));
+}
+
+/// What a client is told whose address has its share of connections.
+pub(super) fn over_share() -> Problem {
+    Problem::new(&RATE_LIMITED)
         .detail("Too many connections from this address, all of them at work.")
-        .retry_after(Duration::from_secs(SHARE_RETRY_SECONDS));
-    write(stream, &problem, &format!("Retry-After: {SHARE_RETRY_SECONDS}\r\n"));
+        .retry_after(Duration::from_secs(SHARE_RETRY_SECONDS))
 }
 
 /// Answers a client that sent something else than the head of an HTTP/1.1 request. `status` is what

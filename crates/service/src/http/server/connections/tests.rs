@@ -23,7 +23,7 @@ fn is_told(entry: &Entry) -> bool {
 
 /// Has it serve one request.
 fn serve(entry: &Entry) {
-    entry.slot().begin();
+    assert!(entry.slot().begin());
     entry.slot().answer();
     entry.slot().flushed();
 }
@@ -33,7 +33,7 @@ fn an_address_has_its_share_and_no_more() {
     let connections = connections(2, &[]);
     let entries: Vec<_> = (0..2).map(|_| admit(&connections, "192.0.2.1").unwrap()).collect();
     for entry in &entries {
-        entry.slot().begin();
+        assert!(entry.slot().begin());
     }
     assert!(admit(&connections, "192.0.2.1").is_none());
     assert!(admit(&connections, "::ffff:192.0.2.1").is_none());
@@ -103,7 +103,7 @@ fn a_client_between_two_requests_keeps_its_connection() {
     serve(&entry);
     assert!(!connections.give_way());
     connections.clock.advance(GRACE);
-    entry.slot().begin();
+    assert!(entry.slot().begin());
     assert!(!connections.give_way());
     entry.slot().answer();
     // Its answer is not written yet.

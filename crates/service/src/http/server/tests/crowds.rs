@@ -61,6 +61,40 @@ async fn connections_at_work_keep_their_place() {
     }
 }
 
+/// All of them are made and have sent a head before the server looks at the first: nothing runs
+/// beside this test on its thread.
+#[tokio::test]
+async fn a_burst_from_one_address_does_not_pass_its_share() {
+    let running = start_within(limits(50, Some(12))).await;
+    let unfinished = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{";
+    let mut burst = Vec::new();
+    for _ in 0..60 {
+        let mut stream = std::net::TcpStream::connect(running.address).unwrap();
+        std::io::Write::write_all(&mut stream, unfinished.as_bytes()).unwrap();
+        burst.push(stream);
+    }
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let served = async {
+        let mut stream = other.connect(running.address).await.unwrap();
+        stream.write_all(ECHO.as_bytes()).await.unwrap();
+        read_answer(&mut stream).await
+    };
+    let answer = tokio::time::timeout(Duration::from_mins(1), served).await.expect("served");
+    assert!(answer.ends_with("hi"), "{answer}");
+    let mut at_work = 0;
+    for stream in burst {
+        stream.set_nonblocking(true).unwrap();
+        let mut stream = TcpStream::from_std(stream).unwrap();
+        // Those within the share wait for the rest of their bodies; all others are told.
+        let mut answer = [0; 16];
+        let ended = tokio::time::timeout(Duration::from_millis(500), stream.read(&mut answer));
+        at_work += usize::from(ended.await.is_err());
+    }
+    assert!(at_work <= 12, "{at_work}");
+    running.until_ended("gave_way", 40).await;
+}
+
 #[tokio::test]
 async fn an_address_with_its_share_at_work_is_refused_the_rest() {
     let running = start_within(limits(50, Some(2))).await;
