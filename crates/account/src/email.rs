@@ -53,7 +53,7 @@ impl Email {
     }
 }
 
-/// What is compared when somebody types an address: the address, or what else they typed.
+/// What is compared when a person types an address: the address, or any other text as it is typed.
 pub(crate) fn normalise(text: &str) -> String {
     Email::parse(text).map_or_else(|InvalidEmail| as_before(text), |email| email.normalised)
 }

@@ -95,7 +95,7 @@ impl Follower {
         metrics.sequence.set(sequence);
         let mut known = None;
         loop {
-            // At first somebody waits for what has been told by now, not for what comes next.
+            // At first the start waits for what has been told by now, not for what comes next.
             let has_caught_up = *following.borrow() == Following::CaughtUp;
             let wait = if has_caught_up { WAIT } else { Duration::ZERO };
             let FeedAnswer { installation, changes } =

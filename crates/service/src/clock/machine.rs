@@ -1,4 +1,4 @@
-//! The clocks of a machine: the time of day, which somebody may set, and two that only go forward.
+//! The clocks of a machine: the time of day, which may be set, and two that only go forward.
 
 use std::{
     sync::{

@@ -1,5 +1,5 @@
 //! Decides whether to follow the machine's clock. Since the last look a certain time has passed, by
-//! a counter that nobody sets; a clock that says something very different was set, or is broken.
+//! a counter that is never set; a clock that says something very different was set, or is broken.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 /// Why a service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Its clock is not believed, and nobody has said that it is right.
+    /// Its clock is not believed, and no operator has said that it is right.
     #[error(
         "{implausible} (the {service} database). Nothing was changed. Set the clock of this \
          machine right, or, if it is right, start once with `--today` and today's date"

@@ -107,7 +107,7 @@ impl SqliteStore {
         Ok(Self::with(writer, path, 1, &Reporter::default())?)
     }
 
-    /// Whether nobody has registered yet.
+    /// Whether no account has been registered yet.
     pub async fn is_empty(&self) -> Result<bool, Error> {
         Ok(!self.read(accounts::exist).await?)
     }

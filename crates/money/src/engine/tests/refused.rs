@@ -62,7 +62,7 @@ async fn a_lowered_counter_costs_what_meets_it_and_nothing_else() {
         .expect("nothing holds the write lock");
     let refused = world.engine.open_wallet(AccountId(10_003), sender.currency).await;
     assert_eq!(refused.unwrap_err(), EngineError::Unavailable, "the wallet's id is taken");
-    // The ids behind them are free, and nothing is in the way of those who get them.
+    // The ids behind them are free, and no row is in the way of their next owners.
     let moved = world.engine.move_money(transfer(&sender, &receiver, "b")).await;
     assert!(matches!(moved, Ok(Answer::Decided { replayed: false, .. })), "{moved:?}");
     let mut opened = Err(EngineError::Unavailable);

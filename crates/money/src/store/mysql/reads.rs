@@ -49,7 +49,7 @@ impl MySqlReads {
         Self { database }
     }
 
-    /// Reads; once more if the connection turns out to have been lost meanwhile, or to lead to a
+    /// Reads; once more if the connection turns out to have been lost before, or to lead to a
     /// server that has been replaced.
     async fn query(&self, sql: &str, params: impl Into<Params>) -> Result<Vec<Row>, StoreError> {
         let params = params.into();

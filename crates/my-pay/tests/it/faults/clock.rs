@@ -36,7 +36,7 @@ async fn an_instance_with_a_clock_years_away_does_not_start_and_the_others_go_on
     assert_eq!(cluster.moneys[1].terminate().code(), Some(0));
     assert_eq!(cluster.accounts[1].terminate().code(), Some(0));
     for (schema, arguments) in [("money", &money), ("account", &account)] {
-        // A time that is later than any that is written meanwhile stays.
+        // A time that is later than any that is written here stays.
         shift(&cluster, schema, 2);
         let refusal = refused(&mut cluster.command(arguments));
         assert!(refusal.contains("the clock of this machine says"), "{refusal}");

@@ -50,7 +50,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A program with somebody who has 3,000 won, stopped or killed.
+/// A program with a person who has 3,000 won, stopped or killed.
 struct Left {
     folder: TempDir,
     ann: Person,

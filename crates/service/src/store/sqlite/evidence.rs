@@ -21,7 +21,7 @@ use crate::store::owner::Schema;
 pub struct Opened {
     /// Changes nothing.
     pub db: Connection,
-    /// Whether a service may be writing meanwhile.
+    /// Whether a service may be writing at the same time.
     pub is_shared: bool,
     /// What a reader of the result must know about how it was read.
     pub note: Option<String>,

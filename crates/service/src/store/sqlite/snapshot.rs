@@ -24,7 +24,7 @@ const CHECKPOINTS_MAX: usize = 4;
 /// A log with fewer frames than this to copy back is left to the writer.
 const FRAMES_LEFT: i64 = 4096;
 
-/// A database at one moment. As long as it exists, the log cannot start anew and grows with every
+/// A database at one moment. As long as it exists, the log cannot begin again and grows with every
 /// commit of the service.
 #[derive(Debug)]
 pub struct Snapshot {
