@@ -4,7 +4,7 @@ use super::{shown, split::Fault};
 use crate::counted::counted;
 
 /// How long a text may be, in Unicode scalar values, after trimming. Text for people satisfies
-/// [`shown::check`]; secrets and keys are kept as they are, but for control characters.
+/// `shown::check`; secrets and keys are kept as they are, but for control characters.
 #[derive(Debug, Clone, Copy)]
 pub struct TextRule {
     length_min: usize,

@@ -16,7 +16,7 @@ pub struct Limits {
     /// is kept. Default: 30 seconds.
     pub head_timeout: Duration,
     /// How long a client may leave an answer unread: within this time it takes at least
-    /// [`super::wire::PROGRESS_BYTES_MIN`] bytes or all that is left. Default: 10 seconds.
+    /// 16 KiB or all that is left. Default: 10 seconds.
     pub write_timeout: Duration,
     /// How long to go on accepting and answering after the signal to shut down, as
     /// [`super::Draining`] says. Whoever spreads requests over several instances needs this time to
