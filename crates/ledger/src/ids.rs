@@ -26,7 +26,7 @@ pub struct WalletId(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransactionId(pub i64);
 
-/// A transfer: the sixteen bytes of a `UUIDv7` (RFC 9562), which sorts by the clock of whoever
-/// decided it.
+/// A transfer: the sixteen bytes of a `UUIDv7` (RFC 9562), which sorts by the clock of the
+/// process that decided it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransferId(pub [u8; 16]);

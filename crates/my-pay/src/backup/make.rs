@@ -72,7 +72,7 @@ fn report(manifest: &Manifest, to: &Path, took_seconds: f64, log_bytes_max: u64)
         text += &format!("{file}: {bytes} bytes, SHA-256 {sha256}\n");
     }
     let log_mib = log_bytes_max.div_ceil(1 << 20);
-    text += &format!("it took {took_seconds:.1} s; money's log grew to {log_mib} MiB meanwhile\n");
+    text += &format!("it took {took_seconds:.1} s; money's log had at most {log_mib} MiB\n");
     text
 }
 
@@ -102,7 +102,7 @@ impl Snapshots {
         let taken_at = clock.now().to_string();
         anyhow::ensure!(
             before == identities().with_context(cannot)?,
-            "the files of {} were exchanged meanwhile: try again",
+            "the files of {} were exchanged just now: try again",
             data_dir.display()
         );
         let feed = [
