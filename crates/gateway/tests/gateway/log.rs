@@ -1,20 +1,26 @@
 //! The access log, as a subscriber receives it.
+//!
+//! The subscriber is the process's, and keeps the lines of each thread apart: a subscriber of one
+//! test would lose lines to the others, because what is enabled is decided once for all threads.
 
 use std::{
+    cell::RefCell,
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::Once,
 };
-
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{World, get_request};
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-impl Write for Lines {
+/// Writes to the lines of the thread that logs.
+struct OwnLines;
+
+impl Write for OwnLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LINES.with_borrow_mut(|lines| lines.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -22,30 +28,27 @@ impl Write for Lines {
     }
 }
 
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
+/// Begins to keep lines. To be called before the first request.
+fn keep_lines() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        tracing_subscriber::fmt()
+            .with_writer(|| OwnLines)
+            .without_time()
+            .with_ansi(false)
+            .with_level(false)
+            .init();
+    });
 }
 
-impl Lines {
-    fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
-    }
+/// What this thread has logged since the last call.
+fn take_lines() -> String {
+    String::from_utf8(LINES.take()).unwrap()
 }
 
 #[tokio::test]
 async fn each_request_is_one_line_without_anything_personal() {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(lines.clone())
-        .without_time()
-        .with_ansi(false)
-        .with_level(false)
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    keep_lines();
     let world = World::start(|_| {});
     world.issue("mine", 7);
     for (uri, headers, line) in [
@@ -69,20 +72,14 @@ async fn each_request_is_one_line_without_anything_personal() {
         let expected = format!(
             "my_pay_gateway::access: request request.id=\"one\" http.method=\"GET\" {line}\n"
         );
-        assert_eq!(lines.take(), expected);
+        assert_eq!(take_lines(), expected);
     }
 }
 
 #[tokio::test]
 async fn a_request_whose_client_is_gone_is_logged_too() {
     use tower::ServiceExt;
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(lines.clone())
-        .without_time()
-        .with_ansi(false)
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    keep_lines();
     let world = World::start(|_| {});
     world.issue("mine", 7);
     let headers = ["authorization: Bearer mine"];
@@ -92,7 +89,7 @@ async fn a_request_whose_client_is_gone_is_logged_too() {
         _ = answer => panic!("it never answers"),
         () = tokio::task::yield_now() => {}
     }
-    let line = lines.take();
+    let line = take_lines();
     let expected = "http.route=\"/things\" http.status=499 duration_us=0 account.id=7\n";
     assert!(line.ends_with(expected), "{line}");
 }
