@@ -289,6 +289,9 @@ pub trait Store: Send + Sync {
     /// recorded.
     fn settle_installation(&self, new: Installation) -> Outcome<'_, Installation>;
 
+    /// Whether the accounts are those of a demonstration, which is served on loopback only.
+    fn is_demonstration(&self) -> Outcome<'_, bool>;
+
     /// Shows that the database can be read and written.
     fn ping(&self) -> Outcome<'_, ()>;
 

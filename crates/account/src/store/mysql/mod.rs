@@ -5,6 +5,7 @@
 mod account_changes;
 mod accounts;
 mod auth_tokens;
+mod demonstration;
 mod id_blocks;
 mod respelling;
 mod rows;
@@ -33,6 +34,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0003_email_spellings.sql"),
     include_str!("migrations/0004_installation.sql"),
     include_str!("migrations/0005_service_clock.sql"),
+    include_str!("migrations/0010_demonstration.sql"),
 ]);
 
 /// Accounts in a schema that any number of services share.
@@ -175,6 +177,10 @@ impl Store for MySqlStore {
 
     fn settle_installation(&self, new: Installation) -> Outcome<'_, Installation> {
         Box::pin(async move { Ok(self.database.settle_installation(new).await?) })
+    }
+
+    fn is_demonstration(&self) -> Outcome<'_, bool> {
+        Box::pin(self.read(async |conn| demonstration::is_marked(conn).await))
     }
 
     fn ping(&self) -> Outcome<'_, ()> {

@@ -60,6 +60,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("SELECT, INSERT", "account_changes"),
     ("SELECT, UPDATE", "id_blocks"),
     ("SELECT, UPDATE", "installation"),
+    ("SELECT", "demonstration"),
     ("SELECT, INSERT, UPDATE", "service_clock"),
     ("SELECT", "schema_migrations"),
 ];
@@ -96,6 +97,16 @@ async fn the_database_itself_refuses_what_must_never_be() {
         let refused = insert(id, "b", is_valid, closed_at).await;
         assert_eq!(refused, Some(Failure::ConstraintViolated), "{id} {is_valid} {closed_at:?}");
     }
+}
+
+#[tokio::test]
+async fn a_demonstration_that_was_copied_here_is_known_as_one() {
+    let server = MariaDb::start();
+    store(&server, "account").await;
+    let store = serve(&server, "account");
+    assert!(!store.is_demonstration().await.unwrap());
+    server.execute("INSERT INTO account.demonstration (id) VALUES (1)");
+    assert!(store.is_demonstration().await.unwrap());
 }
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);

@@ -3,6 +3,7 @@
 mod account_changes;
 mod accounts;
 mod auth_tokens;
+mod demonstration;
 mod id_blocks;
 mod respelling;
 mod rows;
@@ -40,6 +41,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0003_email_spellings.sql"),
     include_str!("migrations/0004_installation.sql"),
     include_str!("migrations/0005_service_clock.sql"),
+    include_str!("migrations/0010_demonstration.sql"),
 ]);
 
 /// Accounts in one SQLite file.
@@ -110,6 +112,12 @@ impl SqliteStore {
     /// Whether no account has been registered yet.
     pub async fn is_empty(&self) -> Result<bool, Error> {
         Ok(!self.read(accounts::exist).await?)
+    }
+
+    /// Marks the database for good as one of the demonstration, unless there are people's accounts
+    /// in it. Returns whether it is marked.
+    pub async fn mark_demonstration(&self) -> Result<bool, Error> {
+        self.write(demonstration::mark).await
     }
 
     fn with(
@@ -250,6 +258,10 @@ impl Store for SqliteStore {
 
     fn settle_installation(&self, new: Installation) -> Outcome<'_, Installation> {
         self.write(move |db| sqlite::settle_installation(db, new))
+    }
+
+    fn is_demonstration(&self) -> Outcome<'_, bool> {
+        self.read(demonstration::is_marked)
     }
 
     fn ping(&self) -> Outcome<'_, ()> {

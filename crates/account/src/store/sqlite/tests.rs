@@ -84,3 +84,54 @@ fn counters_that_contradict_the_rows_are_refused_at_the_start() {
         }
     }
 }
+
+/// Accounts with these addresses.
+fn add(path: &Path, emails: &[&str]) {
+    let db = sqlite::connect(path).unwrap();
+    for (id, email) in (10_001..).zip(emails) {
+        let sql = "INSERT INTO accounts (id, name, email, email_normalised, password_hash,
+             is_valid, created_at, updated_at) VALUES (?, 'a', ?2, ?2, 'h', 1, 0, 0)";
+        db.execute(sql, rusqlite::params![id, email]).unwrap();
+    }
+    db.execute("UPDATE id_blocks SET next_value = 20000", []).unwrap();
+}
+
+#[tokio::test]
+async fn only_an_empty_database_becomes_a_demonstration_and_it_stays_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("account.db");
+    let open = || SqliteStore::open(&path, &Reporter::default()).unwrap();
+    assert!(!open().is_demonstration().await.unwrap());
+    add(&path, &["eve@example.com"]);
+    assert!(!open().mark_demonstration().await.unwrap());
+    assert!(!open().is_demonstration().await.unwrap());
+    sqlite::connect(&path).unwrap().execute("DELETE FROM accounts", []).unwrap();
+    assert!(open().mark_demonstration().await.unwrap());
+    add(&path, &["eve@example.com"]);
+    assert!(open().mark_demonstration().await.unwrap());
+    assert!(open().is_demonstration().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_demonstration_of_before_marks_is_known_by_its_only_accounts() {
+    for (emails, is_marked) in [
+        (&[][..], false),
+        (&["ann@example.com"], true),
+        (&["ann@example.com", "bob@example.com"], true),
+        (&["ann@example.com", "bob@example.com", "eve@example.com"], false),
+        (&["ann@example.org"], false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("account.db");
+        drop(SqliteStore::open(&path, &Reporter::default()).unwrap());
+        let db = sqlite::connect(&path).unwrap();
+        db.execute_batch("DROP TABLE demonstration").unwrap();
+        let before = SCHEMA.migrations.iter().position(|sql| sql.contains("TABLE demonstration"));
+        let version = i64::try_from(before.unwrap()).unwrap();
+        db.pragma_update(None, "user_version", version).unwrap();
+        drop(db);
+        add(&path, emails);
+        let store = SqliteStore::open(&path, &Reporter::default()).unwrap();
+        assert_eq!(store.is_demonstration().await.unwrap(), is_marked, "{emails:?}");
+    }
+}
