@@ -71,7 +71,7 @@ impl AccountService {
     }
 
     /// An account whose address became another one's keeps the spelling of before for itself.
-    async fn credentials(&self, email: &str) -> Result<Option<Credentials>, Error> {
+    pub(crate) async fn credentials(&self, email: &str) -> Result<Option<Credentials>, Error> {
         let (now, before) = (email::normalise(email), email::as_before(email));
         if before != now {
             let found = self.0.store.credentials(before).await?;

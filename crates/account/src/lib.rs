@@ -5,6 +5,7 @@ mod accounts;
 pub mod admin;
 mod auths;
 pub mod config;
+mod demonstration;
 pub mod email;
 mod error;
 mod feed;

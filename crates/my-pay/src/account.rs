@@ -20,6 +20,7 @@ use crate::{
     config::Config,
     data_dir::DatabaseFile,
     database::{self, Opened, open_account},
+    demo::mark,
     edge,
     operations::{self, Metrics},
     server::{Listener, Server},
@@ -54,6 +55,7 @@ impl Account {
         let (reporter, failure) = fatal::channel();
         let Opened { store, keeper, file } =
             open_account(&config.account.database(), &reporter).await?;
+        mark::refuse_apart(store.as_ref()).await?;
         let keepers = vec![keeper];
         timekeeping::check(config, &clock, &keepers).await?;
         let mut metrics = Metrics::new();

@@ -80,7 +80,8 @@ enum Command {
 struct UpArgs {
     #[command(flatten)]
     flags: Flags,
-    /// Makes two people with funded wallets on first start, and prints curl lines that move money
+    /// Makes two people with funded wallets on first start, and prints their passwords and curl
+    /// lines that move money. On loopback only, as the data directory is from then on
     #[arg(long)]
     demo: bool,
 }
@@ -222,12 +223,20 @@ async fn up(args: UpArgs, signals: &Signals) -> anyhow::Result<ExitCode> {
         if args.demo { demo::check_address(config.listen) } else { Ok(()) }
     })?;
     let limits = config.server.limits_at_once();
-    let starting = async move { Up::start(&config, Clock::system()).await };
+    let data_dir = config.data_dir.clone();
+    let starting = async move {
+        let clock = Clock::system();
+        if args.demo {
+            Up::start_demonstration(&config, clock).await
+        } else {
+            Up::start(&config, clock).await
+        }
+    };
     let mut up = signals.unless_told(starting).await?;
     signals.serve();
     let clock = Clock::system();
     if args.demo
-        && let Some(lines) = signals.wait_or(demo::prepare(&up, &clock)).await
+        && let Some(lines) = signals.wait_or(demo::prepare(&up, &data_dir, &clock)).await
     {
         telemetry::print(&lines?);
     }

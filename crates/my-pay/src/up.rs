@@ -22,6 +22,7 @@ use service::{
 use crate::{
     config::Config,
     data_dir::DataDir,
+    demo::mark::{self, Purpose},
     money::catch_up,
     operations::{self, Metrics},
     server::{Listener, Server},
@@ -47,11 +48,25 @@ pub struct Up {
 impl Up {
     /// Starts everything; when it returns, clients are answered.
     pub async fn start(config: &Config, clock: Clock) -> anyhow::Result<Self> {
-        Self::start_with(config, clock, Vec::new()).await
+        Self::start_for(Purpose::Service, config, clock, Vec::new()).await
+    }
+
+    /// The same for the demonstration, which marks the data directory as its own.
+    pub async fn start_demonstration(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        Self::start_for(Purpose::Demonstration, config, clock, Vec::new()).await
     }
 
     /// The same, with further routes behind the gateway.
     pub async fn start_with(
+        config: &Config,
+        clock: Clock,
+        further_routes: Vec<Route>,
+    ) -> anyhow::Result<Self> {
+        Self::start_for(Purpose::Service, config, clock, further_routes).await
+    }
+
+    async fn start_for(
+        purpose: Purpose,
         config: &Config,
         clock: Clock,
         further_routes: Vec<Route>,
@@ -68,6 +83,7 @@ impl Up {
         let accounts = account::SqliteStore::open(&data_dir.account_database(), &reporter)
             .context("the account database cannot be opened")?;
         data_dir.refuse_one_of_two(accounts.is_empty().await?)?;
+        mark::check(purpose, &accounts, &config.data_dir, config.listen).await?;
         let wallets = money::store::sqlite::SqliteStore::open(&data_dir.money_database())
             .context("the money database cannot be opened")?;
         let account =

@@ -1,0 +1,148 @@
+//! What the demonstration prints: who is there, and curl lines that work as they are pasted.
+
+use std::{fmt::Write as _, path::Path};
+
+use super::{
+    people::{ANN, Away, BOB, Found, Person, Ready, Reason},
+    secrets::{self, Secrets},
+};
+
+/// A start of the demonstration, as far as its lines depend on it.
+pub(super) struct Scene<'a> {
+    /// Of the gateway, without a slash at the end.
+    pub(super) url: String,
+    pub(super) data_dir: &'a Path,
+    pub(super) secrets: &'a Secrets,
+    pub(super) ann: Found,
+    pub(super) bob: Found,
+    /// Idempotency key of this start: a line that is pasted twice moves money once, and the next
+    /// start's moves it again.
+    pub(super) key: String,
+}
+
+impl Scene<'_> {
+    pub(super) fn lines(&self) -> String {
+        let mut text = String::new();
+        let file = secrets::file(self.data_dir);
+        writeln!(
+            text,
+            "The demonstration, for this machine only. Its passwords are kept in {}.\n",
+            file.display()
+        )
+        .expect(WRITES);
+        self.introduce(&mut text, &ANN, &self.ann, &self.secrets.ann_password);
+        self.introduce(&mut text, &BOB, &self.bob, &self.secrets.bob_password);
+        text += "\n";
+        self.try_out(&mut text);
+        let url = &self.url;
+        writeln!(
+            text,
+            "API documentation: {url}/money/docs/index.html and\n                   \
+             {url}/accounts/docs/index.html"
+        )
+        .expect(WRITES);
+        text
+    }
+
+    /// A person with everything that is needed to be that person, or why that does not work.
+    fn introduce(&self, text: &mut String, person: &Person, found: &Found, password: &str) {
+        let Person { name, email } = person;
+        match found {
+            Found::Ready(Ready { account_id, token, wallet_id }) => writeln!(
+                text,
+                "{name}: {email}, password {password}, account {account_id}, wallet {}\n     \
+                 access token {}",
+                wallet_id.0,
+                token.as_str()
+            ),
+            Found::Away(Away { account_id, reason }) => {
+                let reason = self.explain(*account_id, *reason);
+                writeln!(text, "{name}: {email}, account {account_id}, {reason}")
+            }
+        }
+        .expect(WRITES);
+    }
+
+    fn explain(&self, account_id: i64, reason: Reason) -> String {
+        let data_dir = quoted(self.data_dir);
+        match reason {
+            Reason::Suspended => format!(
+                "is suspended and cannot log in. To enable the account:\n     \
+                 my-pay admin enable-account {account_id} --data-dir {data_dir}"
+            ),
+            Reason::Closed => "is closed, for good. A demonstration in another data directory \
+                               (--data-dir) begins at the beginning"
+                .to_owned(),
+            Reason::OtherPassword => format!(
+                "has another password than the one in {}: its owner changed it",
+                secrets::file(self.data_dir).display()
+            ),
+        }
+    }
+
+    fn try_out(&self, text: &mut String) {
+        match (&self.ann, &self.bob) {
+            (Found::Ready(ann), Found::Ready(bob)) => {
+                *text += "Paste a line:\n\n";
+                self.send(text, ann, bob);
+                self.read(text, &BOB, bob);
+            }
+            (Found::Away(_), Found::Ready(bob)) => {
+                *text += "What works without Ann:\n\n";
+                self.read(text, &BOB, bob);
+            }
+            (Found::Ready(ann), Found::Away(_)) => {
+                *text += "What works without Bob:\n\n";
+                self.read(text, &ANN, ann);
+            }
+            (Found::Away(_), Found::Away(_)) => {
+                *text += "Neither can log in; anyone on this machine can register:\n\n";
+                self.register(text);
+            }
+        }
+        *text += "\n";
+    }
+
+    fn send(&self, text: &mut String, ann: &Ready, bob: &Ready) {
+        let (url, key, token) = (&self.url, &self.key, ann.token.as_str());
+        let (from, to) = (ann.wallet_id.0, bob.wallet_id.0);
+        writeln!(
+            text,
+            "# Ann (wallet {from}) sends 3,000 won to Bob (wallet {to})\n\
+             curl -s {url}/money/v1/transfers -H 'Authorization: Bearer {token}' \
+             -H 'Content-Type: application/json' -H 'Idempotency-Key: {key}' \
+             -d '{{\"receiverWalletId\": {to}, \"amount\": 3000, \"summary\": \"lunch\"}}'\n"
+        )
+        .expect(WRITES);
+    }
+
+    fn read(&self, text: &mut String, person: &Person, ready: &Ready) {
+        let (url, token, name) = (&self.url, ready.token.as_str(), person.name);
+        writeln!(
+            text,
+            "# {name} reads the wallets and the history of the account\n\
+             curl -s {url}/money/v1/wallets -H 'Authorization: Bearer {token}'\n\
+             curl -s {url}/money/v1/transactions -H 'Authorization: Bearer {token}'"
+        )
+        .expect(WRITES);
+    }
+
+    fn register(&self, text: &mut String) {
+        let (url, key) = (&self.url, &self.key);
+        writeln!(
+            text,
+            "# Eve registers\n\
+             curl -s {url}/accounts/v1/accounts -H 'Content-Type: application/json' \
+             -d '{{\"name\": \"Eve\", \"email\": \"eve-{key}@example.com\", \
+             \"password\": \"choose another one\"}}'"
+        )
+        .expect(WRITES);
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+const WRITES: &str = "writing to a string cannot fail";

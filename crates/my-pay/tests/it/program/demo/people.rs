@@ -1,0 +1,107 @@
+//! The demonstration without one of its people: it starts, says who cannot log in and why, and
+//! prints what still works.
+
+use expect_test::expect;
+
+use super::{Demo, paste};
+use crate::support::process::run_my_pay;
+
+/// A call as a person.
+fn call(demo: &Demo, name: &str, method: &str, path: &str, body: &str) -> String {
+    let (address, token) = (demo.program.address, demo.word(name, "access token"));
+    format!(
+        "curl -s -X {method} http://{address}{path} -H 'Authorization: Bearer {token}' \
+         -H 'Content-Type: application/json' -d '{body}'"
+    )
+}
+
+fn suspend(demo: &Demo, name: &str) {
+    let path = format!("/accounts/v1/accounts/{}", demo.word(name, "account"));
+    let email = format!("{}@example.com", name.to_lowercase());
+    let body = format!(r#"{{"name": "{name}", "email": "{email}", "isValid": false}}"#);
+    assert_eq!(paste(&call(demo, name, "PUT", &path, &body))["isValid"], false);
+}
+
+/// What is said of a person, without what differs from start to start.
+fn said(demo: &Demo, name: &str) -> String {
+    demo.of(name) + "\n"
+}
+
+#[test]
+fn with_ann_suspended_it_starts_and_she_can_be_enabled() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Demo::start(&folder);
+    suspend(&demo, "Ann");
+    demo.stop();
+
+    let demo = Demo::start(&folder);
+    expect![[r#"
+        Ann: ann@example.com, account 10001, is suspended and cannot log in. To enable the account: my-pay admin enable-account 10001 --data-dir 'data'
+    "#]]
+    .assert_eq(&said(&demo, "Ann"));
+    assert_eq!(demo.curls("/money/v1/transfers"), Vec::<&str>::new());
+    assert_eq!(demo.balance_of_bob(), Some(100_000));
+    assert_eq!(paste(demo.curl("/money/v1/transactions"))["items"][0]["amount"], 100_000);
+    let ann = demo.of("Ann");
+    let (_, enable) = ann.split_once("my-pay ").expect("the command is printed");
+    let arguments: Vec<_> = enable.split(' ').map(|word| word.trim_matches('\'')).collect();
+    assert_eq!(run_my_pay(folder.path(), &arguments).code(), Some(0));
+    demo.stop();
+
+    let demo = Demo::start(&folder);
+    assert_eq!(demo.send()["balance"], 97_000);
+    demo.stop();
+}
+
+#[test]
+fn with_ann_closed_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Demo::start(&folder);
+    let path = format!("/accounts/v1/accounts/{}", demo.word("Ann", "account"));
+    let close = call(&demo, "Ann", "DELETE", &path, "");
+    let closed = std::process::Command::new("bash").args(["-c", &close]).status().unwrap();
+    assert!(closed.success());
+    demo.stop();
+
+    let demo = Demo::start(&folder);
+    expect![[r#"
+        Ann: ann@example.com, account 10001, is closed, for good. A demonstration in another data directory (--data-dir) begins at the beginning
+    "#]]
+    .assert_eq(&said(&demo, "Ann"));
+    assert_eq!(demo.balance_of_bob(), Some(100_000));
+    demo.stop();
+}
+
+#[test]
+fn with_both_suspended_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Demo::start(&folder);
+    suspend(&demo, "Ann");
+    suspend(&demo, "Bob");
+    demo.stop();
+
+    let demo = Demo::start(&folder);
+    assert!(demo.of("Bob").contains("is suspended"), "{}", demo.of("Bob"));
+    assert_eq!(paste(demo.curl("/accounts/v1/accounts"))["name"], "Eve");
+    demo.stop();
+}
+
+#[test]
+fn with_another_password_of_bob_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    Demo::start(&folder).stop();
+    let database = rusqlite::Connection::open(folder.path().join("data/account.db")).unwrap();
+    let sql = "UPDATE accounts SET password_hash = (SELECT password_hash FROM accounts
+         WHERE name = 'Ann') WHERE name = 'Bob'";
+    assert_eq!(database.execute(sql, []).unwrap(), 1);
+    drop(database);
+
+    let demo = Demo::start(&folder);
+    expect![[r#"
+        Bob: bob@example.com, account 10002, has another password than the one in data/demonstration.json: its owner changed it
+    "#]]
+    .assert_eq(&said(&demo, "Bob"));
+    let wallets = paste(demo.curl("/money/v1/wallets"));
+    assert_eq!(wallets["items"][0]["accountId"], 10_001, "Ann's lines are there");
+    demo.stop();
+}
