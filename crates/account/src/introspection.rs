@@ -24,6 +24,6 @@ impl Introspection for AccountService {
     }
 
     fn revocations(&self) -> Revocations {
-        Revocations::local(self.0.revocations.subscribe())
+        self.subscribe_to_revocations()
     }
 }

@@ -15,6 +15,7 @@ mod introspection;
 mod metrics;
 pub mod password;
 mod readiness;
+mod revocations;
 pub mod rotation;
 mod seed;
 pub mod store;
@@ -36,6 +37,7 @@ pub use email::Email;
 pub use error::Error;
 pub use http::openapi;
 pub use password::NewPassword;
+pub use revocations::Following;
 pub use seed::Seeder;
 pub use store::{Account, Session, Store, sqlite::SqliteStore};
 pub use token::Token;
@@ -57,6 +59,8 @@ struct Inner {
     account_ids: Ids,
     token_ids: Ids,
     revocations: broadcast::Sender<Revocation>,
+    /// Whether all revocations are seen, those that other processes caused too.
+    sees_revocations: watch::Sender<bool>,
     /// Marked as changed whenever this process appends to the feed.
     feed_grew: watch::Sender<()>,
     /// Once it has been read.
@@ -79,6 +83,7 @@ impl AccountService {
             account_ids: Ids::new(IdName::Accounts),
             token_ids: Ids::new(IdName::AuthTokens),
             revocations: broadcast::channel(REVOCATIONS_KEPT).0,
+            sees_revocations: watch::channel(true).0,
             feed_grew: watch::channel(()).0,
             installation: OnceCell::new(),
             metrics: Metrics::default(),

@@ -21,6 +21,7 @@ pub(crate) struct Metrics {
     logins: Family<OutcomeLabels, Counter>,
     refreshes: Family<OutcomeLabels, Counter>,
     introspections: Family<OutcomeLabels, Counter>,
+    pub(crate) revocation_looks_failed: Counter,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -45,6 +46,7 @@ impl Default for Metrics {
             ]),
             refreshes: family(&["completed", "repeated", "invalid", "reused", "failed"]),
             introspections: family(&["active", "inactive", "failed"]),
+            revocation_looks_failed: Counter::default(),
         }
     }
 }
@@ -71,6 +73,11 @@ impl Metrics {
             "mypay_account_introspections",
             "Questions whose an access token is, by the answer",
             self.introspections.clone(),
+        );
+        registry.register(
+            "mypay_account_revocation_looks_failed",
+            "Failed reads of what operators have revoked; each instance looks every 250 ms",
+            self.revocation_looks_failed.clone(),
         );
     }
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use account::AccountService;
+use account::{AccountService, Following};
 use anyhow::Context;
 use gateway::{Gateway, InProcess, Route, Shared};
 use money::{Dependencies, MoneyService, store::Database};
@@ -35,6 +35,7 @@ pub struct Up {
     // Metrics are served to the end of the process.
     _operations: Option<Server>,
     account: AccountService,
+    following: Following,
     money: MoneyService,
     stop_working: Trigger,
     clock_watch: Watch,
@@ -118,6 +119,8 @@ impl Up {
             route("/money", moneys.measured(http("money"))),
         ];
         routes.extend(further_routes);
+        let following = account.follow_revocations().await;
+        let following = following.context("the table of revocations cannot be read")?;
         let introspection = Arc::new(account.clone());
         let shared = Shared { http: metrics.http.clone(), ..Shared::default() };
         let registry = &mut metrics.registry;
@@ -142,6 +145,7 @@ impl Up {
             server,
             _operations: operations,
             account,
+            following,
             money,
             stop_working,
             clock_watch,
@@ -178,6 +182,7 @@ impl Up {
         tracing::info!("my-pay is stopping");
         self.server.stop().await?;
         self.clock_watch.stop().await;
+        self.following.stop().await;
         if self.reporter.is_reported() {
             std::mem::forget((self.account, self.money));
             tracing::info!("my-pay has stopped, its databases were not closed");

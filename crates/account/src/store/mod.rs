@@ -37,7 +37,16 @@ const COUNTERS: &[Counter] = &[
     Counter { name: "accounts", table: "accounts", column: "id" },
     Counter { name: "auth_tokens", table: "auth_tokens", column: "id" },
     Counter { name: "account_changes", table: "account_changes", column: "sequence" },
+    Counter { name: "api_keys", table: "api_keys", column: "id" },
+    Counter { name: "revocations", table: "revocations", column: "sequence" },
 ];
+
+/// How long rows of `revocations` are kept at least: longer than any cache may remember a token,
+/// which is an hour, and than an instance may fail to look.
+const REVOCATIONS_KEPT: Duration = Duration::from_hours(24);
+
+/// Old rows of `revocations` removed with each new one, beside as many as are added.
+const REVOCATIONS_PURGED_MAX: u32 = 2;
 
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +150,15 @@ pub struct Changed {
     pub account: Account,
     /// Were valid until this change.
     pub ended: Vec<TokenDigest>,
+}
+
+/// A token or key that an operator ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndedToken {
+    /// Its place: ascending in the order of commits, without meaning otherwise.
+    pub sequence: i64,
+    /// Was valid until then.
+    pub digest: TokenDigest,
 }
 
 /// A new pair of tokens. Stored as digests only.
@@ -284,6 +302,17 @@ pub trait Store: Send + Sync {
 
     /// The feed after `sequence`, in the order of commits, at most `limit` changes.
     fn changes_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<AccountChange>>;
+
+    /// Where the list of what operators ended stands; 0 if it is empty.
+    fn newest_revocation(&self) -> Outcome<'_, i64>;
+
+    /// What operators ended after `sequence`, in the order of commits, at most `limit`. A method
+    /// that ends tokens for an operator appends to this list in its transaction (`revocations.rs`
+    /// of each database), whether a command or a call asked for it: one path for both, and what a
+    /// call ends is told by every instance even if the one that was asked stops. What people end
+    /// themselves is told by the process that they asked, and appends nothing: refreshes would all
+    /// queue for the counter.
+    fn revocations_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<EndedToken>>;
 
     /// The installation that the database belongs to: the recorded one, or else `new`, which is
     /// recorded.

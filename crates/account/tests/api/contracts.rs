@@ -8,6 +8,7 @@ use service::{
         account_feed::{AccountChange, AccountFeed as _, Standing},
         identity::Identity,
         introspection::{Introspection as _, TokenDigest},
+        revocations::{Event, Revocations},
     },
     http::health::Readiness as _,
 };
@@ -109,4 +110,41 @@ async fn a_broken_database_is_a_problem_without_its_cause() {
     assert_eq!(answer.code(), (500, "internal_error".to_owned()));
     assert!(!answer.text.contains("auth_tokens"), "{}", answer.text);
     assert!(harness.service.introspect(TokenDigest::of(&token)).await.is_err());
+}
+
+/// Says what happens next to those who cache tokens. Panics if nothing does.
+async fn next(revocations: &mut Revocations) -> Event {
+    let next = tokio::time::timeout(Duration::from_secs(20), revocations.next()).await;
+    next.expect("something happens")
+}
+
+#[tokio::test]
+async fn what_another_process_ends_is_told_to_those_who_cache_tokens() {
+    let harness = Harness::new();
+    let db = rusqlite::Connection::open(&harness.database).unwrap();
+    let end = |sequence: i64, token: &str| {
+        let digest = TokenDigest::of(token).0;
+        let insert = "INSERT INTO revocations (sequence, digest, created_at) VALUES (?, ?, 0)";
+        db.execute(insert, rusqlite::params![sequence, digest]).unwrap();
+    };
+    let revoked = |token: &str| Event::Revoked(TokenDigest::of(token));
+    end(1, "before the start");
+    let following = harness.service.follow_revocations().await.unwrap();
+    let mut revocations = harness.service.revocations();
+    assert!(revocations.is_listening());
+    for (sequence, token) in [(2, "a"), (3, "b")] {
+        end(sequence, token);
+        assert_eq!(next(&mut revocations).await, revoked(token));
+    }
+    // While the table cannot be read, caches are warned. Nothing is lost.
+    db.execute("ALTER TABLE revocations RENAME TO gone", []).unwrap();
+    assert_eq!(next(&mut revocations).await, Event::Listening(false));
+    assert!(!harness.service.revocations().is_listening());
+    db.execute("ALTER TABLE gone RENAME TO revocations", []).unwrap();
+    end(4, "c");
+    let mut after = [next(&mut revocations).await, next(&mut revocations).await];
+    after.sort_by_key(|event| matches!(event, Event::Listening(_)));
+    assert_eq!(after, [revoked("c"), Event::Listening(true)]);
+    following.stop().await;
+    assert_eq!(revocations.try_next(), None);
 }

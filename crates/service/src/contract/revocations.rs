@@ -66,8 +66,8 @@ impl Revocations {
         Self { receiver, listening: Listening::Always }
     }
 
-    /// Of another process, as long as `listening` holds `true`. Whoever marks it as changed makes
-    /// caches forget everything.
+    /// Of another process or a table, as long as `listening` holds `true`. Whoever marks it as
+    /// changed makes caches forget everything.
     pub fn remote(
         receiver: broadcast::Receiver<Revocation>,
         listening: watch::Receiver<bool>,

@@ -8,6 +8,7 @@ mod auth_tokens;
 mod demonstration;
 mod id_blocks;
 mod respelling;
+mod revocations;
 mod rows;
 mod transact;
 
@@ -23,8 +24,9 @@ use service::{
 };
 
 use super::{
-    Account, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error,
-    InsertAccount, NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount, schema,
+    Account, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, EndedToken,
+    Error, InsertAccount, NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount,
+    schema,
 };
 use crate::{ids::IdName, metrics::StoreMetrics};
 
@@ -34,6 +36,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0003_email_spellings.sql"),
     include_str!("migrations/0004_installation.sql"),
     include_str!("migrations/0005_service_clock.sql"),
+    include_str!("migrations/0006_api_keys.sql"),
     include_str!("migrations/0010_demonstration.sql"),
 ]);
 
@@ -173,6 +176,14 @@ impl Store for MySqlStore {
 
     fn changes_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<AccountChange>> {
         Box::pin(self.read(async move |conn| account_changes::after(conn, sequence, limit).await))
+    }
+
+    fn newest_revocation(&self) -> Outcome<'_, i64> {
+        Box::pin(self.read(async |conn| revocations::newest(conn).await))
+    }
+
+    fn revocations_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<EndedToken>> {
+        Box::pin(self.read(async move |conn| revocations::after(conn, sequence, limit).await))
     }
 
     fn settle_installation(&self, new: Installation) -> Outcome<'_, Installation> {

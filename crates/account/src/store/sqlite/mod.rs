@@ -6,6 +6,7 @@ mod auth_tokens;
 mod demonstration;
 mod id_blocks;
 mod respelling;
+mod revocations;
 mod rows;
 
 use std::{
@@ -30,8 +31,9 @@ use service::{
 use tokio::sync::Mutex;
 
 use super::{
-    Account, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, Error,
-    InsertAccount, NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount, schema,
+    Account, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, EndedToken,
+    Error, InsertAccount, NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount,
+    schema,
 };
 use crate::ids::IdName;
 
@@ -41,6 +43,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0003_email_spellings.sql"),
     include_str!("migrations/0004_installation.sql"),
     include_str!("migrations/0005_service_clock.sql"),
+    include_str!("migrations/0006_api_keys.sql"),
     include_str!("migrations/0010_demonstration.sql"),
 ]);
 
@@ -254,6 +257,14 @@ impl Store for SqliteStore {
 
     fn changes_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<AccountChange>> {
         self.read(move |db| account_changes::after(db, sequence, limit))
+    }
+
+    fn newest_revocation(&self) -> Outcome<'_, i64> {
+        self.read(revocations::newest)
+    }
+
+    fn revocations_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<EndedToken>> {
+        self.read(move |db| revocations::after(db, sequence, limit))
     }
 
     fn settle_installation(&self, new: Installation) -> Outcome<'_, Installation> {

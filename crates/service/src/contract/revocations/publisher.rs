@@ -1,5 +1,6 @@
 //! The account service's end: publishes what it revokes, and says several times a second that it is
-//! there. What cannot be published now is tried until it can; meanwhile its silence tells.
+//! there. What cannot be published now is tried until it can; meanwhile its silence tells. It is
+//! silent, too, while the service may miss revocations.
 
 use std::{
     sync::{
@@ -115,7 +116,13 @@ impl Task {
                     }
                     false
                 }
-                _ = beat.tick() => false,
+                // Silence tells that revocations may be missed.
+                _ = beat.tick() => {
+                    if !revocations.is_listening() {
+                        continue;
+                    }
+                    false
+                }
                 () = until(&mut stopped) => true,
             };
             self.message.sequence += 1;

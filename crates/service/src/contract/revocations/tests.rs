@@ -133,6 +133,23 @@ async fn what_is_lost_on_the_way_to_the_publisher_is_not_lost_silently() {
     until(&mut heard, Event::Listening(true)).await;
 }
 
+/// An account service that may miss revocations of other processes does not say that it is there.
+#[tokio::test]
+async fn a_service_that_may_miss_revocations_is_silent() {
+    let redis = Redis::start();
+    let revocations = broadcast::channel::<Revocation>(16).0;
+    let (sees, watched) = watch::channel(true);
+    let source = Revocations::remote(revocations.subscribe(), watched);
+    let _publisher = Publisher::start(client(&redis), keys(1), source, Clock::system());
+    let (_gateway, mut heard) = listening(&redis, 1).await;
+    sees.send_replace(false);
+    until(&mut heard, Event::Listening(false)).await;
+    sees.send_replace(true);
+    until(&mut heard, Event::Listening(true)).await;
+    revocations.send(Revocation(TokenDigest::of("a"))).unwrap();
+    until(&mut heard, revoked("a")).await;
+}
+
 #[tokio::test]
 async fn at_the_end_what_was_revoked_is_still_published() {
     let redis = Redis::start();
