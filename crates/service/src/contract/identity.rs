@@ -17,6 +17,7 @@ use axum::extract::FromRequestParts;
 use hyper::{header::HeaderName, http::request::Parts};
 use serde::{Deserialize, Serialize};
 
+use super::scope::Scopes;
 use crate::{
     clock::Timestamp,
     http::problem::{self, Problem},
@@ -29,6 +30,10 @@ pub use self::{
     signer::Signer,
     verifier::{Refusal, Verified, Verifier},
 };
+
+/// The header in which an API key names the account that it acts for. The gateway reads it, and
+/// hands the account on in the identity; services read the identity alone.
+pub const MY_PAY_ACCOUNT: HeaderName = HeaderName::from_static("my-pay-account");
 
 /// The header of a signed identity. The gateway strips it, as all of `X-My-Pay-`, from clients.
 pub const X_MY_PAY_IDENTITY: HeaderName = HeaderName::from_static("x-my-pay-identity");
@@ -54,38 +59,108 @@ pub enum Subject {
     Service,
 }
 
+/// Who makes a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asker {
+    /// A person, with an access token.
+    Person {
+        /// The account that the token was issued to.
+        account_id: i64,
+        /// The session (the family of rotated tokens) that the token belongs to.
+        session_id: i64,
+    },
+    /// A company's backend, with an API key.
+    ApiKey {
+        /// The key. It stays the same when its secret is rotated.
+        id: i64,
+    },
+}
+
 /// An authenticated caller, as the account service vouches for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// The account that the token was issued to.
-    pub account_id: i64,
-    /// The session (the family of rotated tokens) that the token belongs to.
-    pub session_id: i64,
-    /// When the token ends.
+    /// Who makes the request.
+    pub asker: Asker,
+    /// The account acted for: a person's own, or the one that the request of an API key names.
+    pub account_id: Option<i64>,
+    /// What the token or key may be used for.
+    pub scopes: Scopes,
+    /// When the token or key ends. [`Identity::NEVER`] if it does not.
     pub expires_at: Timestamp,
+}
+
+impl Identity {
+    /// The end of a key that has none.
+    pub const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
+
+    /// A person, who acts for the own account.
+    pub const fn person(account_id: i64, session_id: i64, expires_at: Timestamp) -> Self {
+        Self {
+            asker: Asker::Person { account_id, session_id },
+            account_id: Some(account_id),
+            scopes: Scopes::PERSON,
+            expires_at,
+        }
+    }
+
+    /// An API key, before it is known for which account it acts.
+    pub const fn api_key(id: i64, scopes: Scopes, expires_at: Timestamp) -> Self {
+        Self { asker: Asker::ApiKey { id }, account_id: None, scopes, expires_at }
+    }
+}
+
+/// An authenticated caller that acts for an account. Where a call is about one account, it is this
+/// one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnBehalf {
+    /// Who makes the request.
+    pub asker: Asker,
+    /// The account acted for.
+    pub account_id: i64,
 }
 
 /// What the gateway found out about the caller, attached as a request extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
-    /// No token was sent.
+    /// No token and no key was sent.
     Anonymous,
-    /// A token was sent that is malformed, unknown, expired or revoked.
+    /// A token or key was sent that is malformed, unknown, expired or revoked.
     Refused,
-    /// A valid token was sent.
+    /// A valid token or key was sent.
     Known(Identity),
+}
+
+impl Caller {
+    /// The identity of a caller who is known, or the problem that the others get.
+    pub fn identity(caller: Option<&Self>) -> Result<Identity, Problem> {
+        match caller {
+            Some(Self::Known(identity)) => Ok(*identity),
+            Some(Self::Refused) => Err(Problem::new(&problem::INVALID_TOKEN)
+                .detail("The access token or API key is malformed, unknown, expired or revoked.")),
+            Some(Self::Anonymous) | None => Err(Problem::new(&problem::MISSING_TOKEN).detail(
+                "This call needs an access token or an API key: `Authorization: Bearer <token>`.",
+            )),
+        }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Identity {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        match parts.extensions.get::<Caller>() {
-            Some(Caller::Known(identity)) => Ok(*identity),
-            Some(Caller::Refused) => Err(Problem::new(&problem::INVALID_TOKEN)
-                .detail("The access token is malformed, unknown, expired or revoked.")),
-            Some(Caller::Anonymous) | None => Err(Problem::new(&problem::MISSING_TOKEN)
-                .detail("This call needs an access token: `Authorization: Bearer <token>`.")),
-        }
+        Caller::identity(parts.extensions.get())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for OnBehalf {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let Identity { asker, account_id, .. } = Caller::identity(parts.extensions.get())?;
+        let account_id = account_id.ok_or_else(|| {
+            Problem::new(&problem::ACCOUNT_REQUIRED)
+                .detail("An API key names the account that it acts for: `My-Pay-Account: <id>`.")
+        })?;
+        Ok(Self { asker, account_id })
     }
 }

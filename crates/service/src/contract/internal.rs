@@ -3,8 +3,9 @@
 //! service, below a prefix that the gateway never routes.
 //!
 //! `POST /internal/v1/introspect` has the shape of RFC 7662, but it is asked with the digest of a
-//! token (`tokenSha256`, base64url), because tokens themselves do not cross services. Times are in
-//! microseconds. `GET /internal/v1/account-changes` is a long poll.
+//! token or API key (`tokenSha256`, base64url), because tokens themselves do not cross services.
+//! Times are in microseconds. `POST /internal/v1/account-exists` asks about an account that an API
+//! key acts for. `GET /internal/v1/account-changes` is a long poll.
 
 mod addresses;
 mod client;
@@ -20,6 +21,8 @@ pub use self::{addresses::InvalidAddress, client::AccountClient, routes::routes}
 
 /// Where introspection is asked for.
 const INTROSPECT: &str = "/internal/v1/introspect";
+/// Where it is asked whether an account exists.
+const ACCOUNT_EXISTS: &str = "/internal/v1/account-exists";
 /// Where the account feed is read.
 const ACCOUNT_CHANGES: &str = "/internal/v1/account-changes";
 /// The installation of the account service that answers with its feed. A header, because readers of

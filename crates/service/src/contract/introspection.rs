@@ -6,8 +6,9 @@ use sha2::{Digest, Sha256};
 use super::{identity::Identity, revocations::Revocations};
 use crate::BoxFuture;
 
-/// SHA-256 of an access or refresh token. Tokens are 256 random bits, so a plain hash is as strong
-/// as the token itself: there is nothing to guess, hence no salt and no stretching.
+/// SHA-256 of an access token, a refresh token or an API key. All are 256 random bits, so a plain
+/// hash is as strong as the token itself: there is nothing to guess, hence no salt and no
+/// stretching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenDigest(pub [u8; 32]);
 
@@ -23,13 +24,20 @@ impl TokenDigest {
 #[error("token introspection is unavailable")]
 pub struct IntrospectionUnavailable(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// The account service, as whoever checks tokens sees it.
+/// The account service, as the gateway sees it.
 pub trait Introspection: Send + Sync {
-    /// Whose token this is, or `None` if it is unknown, expired or revoked.
+    /// Whose token or key this is, or `None` if it is unknown, expired or revoked. Of a key it is
+    /// not known yet for which account it acts.
     fn introspect(
         &self,
         token: TokenDigest,
     ) -> BoxFuture<'_, Result<Option<Identity>, IntrospectionUnavailable>>;
+
+    /// Whether the account was ever registered. Accounts are never deleted, so a yes stays true.
+    fn account_exists(
+        &self,
+        account_id: i64,
+    ) -> BoxFuture<'_, Result<bool, IntrospectionUnavailable>>;
 
     /// Revocations from now on.
     fn revocations(&self) -> Revocations;

@@ -6,5 +6,6 @@ pub(crate) mod critical;
 pub mod identity;
 pub mod introspection;
 pub mod revocations;
+pub mod scope;
 
 pub mod internal;

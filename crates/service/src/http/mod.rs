@@ -1,5 +1,6 @@
 //! HTTP as every service speaks it.
 
+pub mod access;
 pub mod docs;
 pub mod fields;
 pub mod finish;

@@ -13,6 +13,7 @@ use utoipa::{
 };
 
 use super::{
+    access,
     finish::PROBLEM_JSON,
     problem::{Kind, ProblemDocument},
 };
@@ -101,7 +102,8 @@ pub fn allow_only<'a>(text: &mut Object, values: impl Iterator<Item = &'a str>) 
     text.enum_values = Some(values.map(Value::from).chain([Value::Null]).collect());
 }
 
-/// Adds what every document has: the server, the problem's schema and the bearer token.
+/// Adds what every document has: the server, the problem's schema, the two ways to authenticate,
+/// and who may make which call.
 pub fn add_common(document: &mut OpenApi) {
     let mut server = Server::new("/");
     server.description = Some("The gateway that serves this document.".to_owned());
@@ -110,11 +112,17 @@ pub fn add_common(document: &mut OpenApi) {
     let mut schemas = vec![(ProblemDocument::name().into_owned(), ProblemDocument::schema())];
     ProblemDocument::schemas(&mut schemas);
     components.schemas.extend(schemas);
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .description(Some("The `accessToken` of a login or a refresh."))
-        .build();
-    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    for (name, description) in [
+        (access::PERSON, "A person: the `accessToken` of a login or a refresh."),
+        (access::API_KEY, "A company's backend: an API key, with the scopes that it was given."),
+    ] {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(description))
+            .build();
+        components.add_security_scheme(name, SecurityScheme::Http(scheme));
+    }
+    access::describe(document);
 }
 
 fn problem_response(status: u16, kinds: &[&Kind]) -> Response {
@@ -163,8 +171,8 @@ mod tests {
         let json = serde_json::to_value(responses).unwrap();
         assert_eq!(
             json["401"]["description"],
-            "`missing_token`: An access token is required.\n\n\
-             `invalid_token`: The access token is not valid."
+            "`missing_token`: An access token or an API key is required.\n\n\
+             `invalid_token`: The access token or API key is not valid."
         );
         let schema = &json["401"]["content"]["application/problem+json"]["schema"];
         assert_eq!(schema["$ref"], "#/components/schemas/Problem");

@@ -9,6 +9,8 @@ use hyper::{StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::contract::scope::Scope;
+
 /// One kind of problem: what a client can rely on. Each service lists its own in one catalogue.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
@@ -36,10 +38,24 @@ pub const NOT_AN_OBJECT: Kind = kind(400, "not_an_object", "The body is not a JS
 pub const INCOMPLETE_BODY: Kind = kind(400, "incomplete_body", "The body did not arrive whole");
 /// The body or query has bad fields; all of them are listed in `errors`.
 pub const INVALID_REQUEST: Kind = kind(400, "invalid_request", "The request has invalid fields");
+/// An API key acts for no account on a call that needs one.
+pub const ACCOUNT_REQUIRED: Kind =
+    kind(400, "account_required", "The API key does not name the account that it acts for");
 /// No access token where one is needed.
-pub const MISSING_TOKEN: Kind = kind(401, "missing_token", "An access token is required");
-/// The access token is malformed, unknown, expired or revoked.
-pub const INVALID_TOKEN: Kind = kind(401, "invalid_token", "The access token is not valid");
+pub const MISSING_TOKEN: Kind =
+    kind(401, "missing_token", "An access token or an API key is required");
+/// The access token or API key is malformed, unknown, expired or revoked.
+pub const INVALID_TOKEN: Kind =
+    kind(401, "invalid_token", "The access token or API key is not valid");
+/// The access token or API key may not be used for this; `scope` names what is missing.
+pub const INSUFFICIENT_SCOPE: Kind =
+    kind(403, "insufficient_scope", "The access token or API key lacks the scope of this call");
+/// A person names another account than the own one.
+pub const ACCOUNT_FORBIDDEN: Kind =
+    kind(403, "account_forbidden", "A person acts for the own account only");
+/// There is no such account, or it is not the caller's.
+pub const ACCOUNT_NOT_FOUND: Kind =
+    kind(404, "account_not_found", "The account is not yours or does not exist");
 /// A service was reached without the gateway's signature. Clients of the gateway never see it.
 pub const UNTRUSTED_IDENTITY: Kind =
     kind(401, "untrusted_identity", "The request does not come from the gateway");
@@ -91,8 +107,15 @@ pub const ANY_CALL: &[&Kind] = &[
     &UNAVAILABLE,
     &UPSTREAM_TIMEOUT,
 ];
-/// What a call that needs an access token may answer besides.
-pub const WITH_TOKEN: &[&Kind] = &[&MISSING_TOKEN, &INVALID_TOKEN];
+/// What a call that needs an access token or an API key may answer besides.
+pub const WITH_TOKEN: &[&Kind] = &[
+    &ACCOUNT_REQUIRED,
+    &MISSING_TOKEN,
+    &INVALID_TOKEN,
+    &INSUFFICIENT_SCOPE,
+    &ACCOUNT_FORBIDDEN,
+    &ACCOUNT_NOT_FOUND,
+];
 /// What a call with a body may answer besides.
 pub const WITH_BODY: &[&Kind] = &[
     &MALFORMED_JSON,
@@ -126,10 +149,11 @@ pub struct Problem {
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     transfer_id: Option<String>,
+    scope: Option<Scope>,
 }
 
 /// The document, as RFC 9457 defines it, with our extensions `code`, `errors`, `requestId`,
-/// `transferId`.
+/// `scope`, `transferId`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Problem)]
@@ -157,6 +181,10 @@ pub struct ProblemDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub transfer_id: Option<&'a str>,
+    /// The scope that is missing; with `insufficient_scope` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "money:fund")]
+    pub scope: Option<&'a str>,
     /// All bad fields at once; absent for problems that are not about fields.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
@@ -172,6 +200,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: None,
             transfer_id: None,
+            scope: None,
         }
     }
 
@@ -201,6 +230,14 @@ impl Problem {
     pub fn transfer_id(mut self, transfer_id: String) -> Self {
         self.transfer_id = Some(transfer_id);
         self
+    }
+
+    /// The call needs this scope, which the caller does not have.
+    pub fn insufficient_scope(scope: Scope) -> Self {
+        Self {
+            scope: Some(scope),
+            ..Self::new(&INSUFFICIENT_SCOPE).detail(format!("This call needs the scope `{scope}`."))
+        }
     }
 
     /// One bad field.
@@ -244,6 +281,7 @@ impl Problem {
             code: self.kind.code,
             request_id,
             transfer_id: self.transfer_id.as_deref(),
+            scope: self.scope.map(Scope::as_str),
             errors: &self.errors,
         };
         serde_json::to_vec(&document).expect("strings and integers always serialise")
@@ -282,6 +320,13 @@ impl IntoResponse for Problem {
                 r#"Bearer realm="my-pay""#
             };
             headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(challenge));
+        }
+        if let Some(scope) = self.scope {
+            let challenge =
+                format!(r#"Bearer realm="my-pay", error="insufficient_scope", scope="{scope}""#);
+            let challenge = header::HeaderValue::try_from(challenge);
+            let challenge = challenge.expect("names of scopes are visible ASCII");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response.extensions_mut().insert(self);
         response

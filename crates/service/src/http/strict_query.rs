@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    extract::{FromRequestParts, MatchedPath, Request, State},
+    extract::{MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -18,7 +18,6 @@ use super::{
     fields::{Fields, NoParameters},
     problem::Problem,
 };
-use crate::contract::identity::Identity;
 
 /// What a service's document says about the queries of its calls.
 #[derive(Debug, Clone)]
@@ -28,7 +27,6 @@ pub struct Queries(Arc<HashMap<String, Vec<Call>>>);
 struct Call {
     method: String,
     has_parameters: bool,
-    needs_token: bool,
 }
 
 impl Queries {
@@ -53,36 +51,28 @@ impl Queries {
 }
 
 fn read(method: &str, operation: &Value) -> Call {
-    let list = |name: &str| operation[name].as_array().into_iter().flatten();
+    let parameters = operation["parameters"].as_array();
     Call {
         method: method.to_owned(),
-        has_parameters: list("parameters").any(|parameter| parameter["in"] == "query"),
-        needs_token: list("security").any(|scheme| scheme.get("bearer").is_some()),
+        has_parameters: parameters
+            .is_some_and(|parameters| parameters.iter().any(|one| one["in"] == "query")),
     }
 }
 
-/// Middleware for `Router::layer`, inside of [`super::finish`].
+/// Middleware for `Router::route_layer`, inside of [`super::access::enforce`]: a caller without a
+/// token learns that first, as on every other call.
 pub async fn refuse_unknown(
     State(queries): State<Queries>,
     request: Request,
     next: Next,
 ) -> Response {
     let query = request.uri().query().unwrap_or_default();
-    if query.is_empty() {
+    if query.is_empty() || queries.call(&request).is_none_or(|call| call.has_parameters) {
         return next.run(request).await;
     }
-    let without_parameters = queries.call(&request).filter(|call| !call.has_parameters);
-    let Some(&Call { needs_token, .. }) = without_parameters else {
-        return next.run(request).await;
-    };
-    let (mut parts, body) = request.into_parts();
-    // A caller without a token learns that first, as on every other call.
-    if needs_token && let Err(problem) = Identity::from_request_parts(&mut parts, &()).await {
-        return problem.into_response();
-    }
-    let read: Result<NoParameters, Problem> = Fields::read_query(parts.uri.query());
+    let read: Result<NoParameters, Problem> = Fields::read_query(Some(query));
     match read {
-        Ok(NoParameters) => next.run(Request::from_parts(parts, body)).await,
+        Ok(NoParameters) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Caller, Identity, Party, Subject};
-use crate::{clock::Timestamp, contract::critical::Critical};
+use crate::{
+    clock::Timestamp,
+    contract::{critical::Critical, scope::Scopes},
+};
 
 /// The headers of a request that change what it does.
 const BOUND_HEADERS: [HeaderName; 2] = [CONTENT_TYPE, HeaderName::from_static("idempotency-key")];
@@ -31,15 +34,21 @@ pub(super) struct Claims<'a> {
     #[serde(borrow)]
     pub(super) req: Cow<'a, str>,
     pub(super) state: State,
-    /// The account, in decimal; with `known` only.
+    /// The account acted for, in decimal; always with `known`, and with `key` if one is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sub: Option<String>,
     /// The session, in decimal; with `known` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sid: Option<String>,
-    /// When the access token ends, in microseconds; with `known` only.
+    /// When the access token or the API key ends, in microseconds; with `known` and `key` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) token_exp_us: Option<i64>,
+    /// The API key, in decimal; with `key` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) api_key: Option<String>,
+    /// Its scopes, with one space between them; with `key` only.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    pub(super) scope: Option<Cow<'a, str>>,
     /// Claims without which the others must not be read.
     #[serde(default, skip_serializing_if = "Critical::is_empty", borrow)]
     pub(super) crit: Critical<'a>,
@@ -55,6 +64,9 @@ pub(super) enum State {
     Refused,
     Known,
     Service,
+    /// Earlier versions refuse claims of this state, so that none of them takes a key for a
+    /// person.
+    Key,
 }
 
 impl Claims<'_> {
@@ -64,17 +76,32 @@ impl Claims<'_> {
         if !self.crit.is_understood(&CRITICAL_KNOWN) {
             return None;
         }
-        let known = (&self.sub, &self.sid, self.token_exp_us);
-        match (self.state, known) {
-            (State::Anonymous, (None, None, None)) => Some(Subject::Caller(Caller::Anonymous)),
-            (State::Refused, (None, None, None)) => Some(Subject::Caller(Caller::Refused)),
-            (State::Service, (None, None, None)) => Some(Subject::Service),
-            (State::Known, (Some(sub), Some(sid), Some(token_exp_us))) => {
-                Some(Subject::Caller(Caller::Known(Identity {
-                    account_id: sub.parse().ok()?,
-                    session_id: sid.parse().ok()?,
-                    expires_at: Timestamp::from_micros(token_exp_us),
-                })))
+        let person = (&self.sub, &self.sid, self.token_exp_us);
+        let key = (&self.api_key, &self.scope);
+        match (self.state, person, key) {
+            (State::Anonymous, (None, None, None), (None, None)) => {
+                Some(Subject::Caller(Caller::Anonymous))
+            }
+            (State::Refused, (None, None, None), (None, None)) => {
+                Some(Subject::Caller(Caller::Refused))
+            }
+            (State::Service, (None, None, None), (None, None)) => Some(Subject::Service),
+            (State::Known, (Some(sub), Some(sid), Some(token_exp_us)), (None, None)) => {
+                Some(Subject::Caller(Caller::Known(Identity::person(
+                    sub.parse().ok()?,
+                    sid.parse().ok()?,
+                    Timestamp::from_micros(token_exp_us),
+                ))))
+            }
+            (State::Key, (sub, None, Some(token_exp_us)), (Some(id), Some(scope))) => {
+                let expires_at = Timestamp::from_micros(token_exp_us);
+                let scopes = Scopes::known(scope);
+                let identity = Identity::api_key(id.parse().ok()?, scopes, expires_at);
+                let account_id = match sub {
+                    Some(sub) => Some(sub.parse().ok()?),
+                    None => None,
+                };
+                Some(Subject::Caller(Caller::Known(Identity { account_id, ..identity })))
             }
             _ => None,
         }

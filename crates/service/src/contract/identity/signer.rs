@@ -7,7 +7,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use hyper::{header::HeaderValue, http::request::Parts};
 
 use super::{
-    Caller, Keys, MessageKind, Party, Subject,
+    Asker, Caller, Keys, MessageKind, Party, Subject,
     claims::{Claims, State, digest_of},
 };
 use crate::{clock::Clock, contract::critical::Critical, http::request_id::X_REQUEST_ID};
@@ -56,6 +56,8 @@ impl Signer {
             sub: None,
             sid: None,
             token_exp_us: None,
+            api_key: None,
+            scope: None,
             crit: Critical::default(),
         };
         match subject {
@@ -63,10 +65,19 @@ impl Signer {
             Subject::Caller(Caller::Anonymous) => claims.state = State::Anonymous,
             Subject::Caller(Caller::Refused) => claims.state = State::Refused,
             Subject::Caller(Caller::Known(identity)) => {
-                claims.state = State::Known;
-                claims.sub = Some(identity.account_id.to_string());
-                claims.sid = Some(identity.session_id.to_string());
+                claims.sub = identity.account_id.map(|id| id.to_string());
                 claims.token_exp_us = Some(identity.expires_at.as_micros());
+                match identity.asker {
+                    Asker::Person { session_id, .. } => {
+                        claims.state = State::Known;
+                        claims.sid = Some(session_id.to_string());
+                    }
+                    Asker::ApiKey { id } => {
+                        claims.state = State::Key;
+                        claims.api_key = Some(id.to_string());
+                        claims.scope = Some(Cow::Owned(identity.scopes.to_string()));
+                    }
+                }
             }
         }
         let payload = serde_json::to_vec(&claims).expect("strings and integers always serialise");

@@ -31,7 +31,13 @@ fn keys(entries: &[(&str, [u8; 32])]) -> Keys {
 
 fn known() -> Subject {
     let expires_at = Timestamp::from_micros(1_234_567_890_123_456);
-    Subject::Caller(Caller::Known(Identity { account_id: 10_007, session_id: 8, expires_at }))
+    Subject::Caller(Caller::Known(Identity::person(10_007, 8, expires_at)))
+}
+
+/// An API key with every scope, which acts for this account.
+fn key(account_id: Option<i64>) -> Subject {
+    let identity = Identity::api_key(3, Scopes::ALL, Identity::NEVER);
+    Subject::Caller(Caller::Known(Identity { account_id, ..identity }))
 }
 
 fn request() -> Parts {
@@ -117,6 +123,8 @@ fn every_subject_arrives_as_it_was_sent() {
         Subject::Caller(Caller::Anonymous),
         Subject::Caller(Caller::Refused),
         Subject::Service,
+        key(None),
+        key(Some(10_007)),
     ] {
         assert_eq!(World::signed(subject).verify(), Ok(subject));
     }

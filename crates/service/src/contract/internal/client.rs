@@ -7,9 +7,9 @@ use hyper::{HeaderMap, Method};
 use tokio::sync::{broadcast, watch};
 
 use super::{
-    ACCOUNT_CHANGES, INTROSPECT, X_MY_PAY_INSTALLATION,
+    ACCOUNT_CHANGES, ACCOUNT_EXISTS, INTROSPECT, X_MY_PAY_INSTALLATION,
     addresses::{Addresses, Cause, InvalidAddress, Question as Ask},
-    wire::{Answer, CHANGES_MAX, Changes, Question},
+    wire::{AccountAnswer, AccountQuestion, Answer, CHANGES_MAX, Changes, Question},
 };
 use crate::{
     BoxFuture,
@@ -80,6 +80,19 @@ impl AccountClient {
         })
     }
 
+    async fn ask_account_exists(&self, account_id: i64) -> Result<bool, Cause> {
+        let ask = Ask {
+            method: Method::POST,
+            path_and_query: ACCOUNT_EXISTS,
+            body: serde_json::to_vec(&AccountQuestion::about(account_id))?.into(),
+            patience: INTROSPECT_PATIENCE,
+            limit: INTROSPECT_LIMIT,
+        };
+        let answer = self.addresses.ask(&ask).await?;
+        let answer: AccountAnswer<'_> = serde_json::from_slice(answer.body())?;
+        answer.exists().ok_or_else(|| "the answer says what this version does not know".into())
+    }
+
     async fn ask_changes(
         &self,
         after: i64,
@@ -124,6 +137,15 @@ impl Introspection for AccountClient {
         Box::pin(
             async move { self.ask_introspection(token).await.map_err(IntrospectionUnavailable) },
         )
+    }
+
+    fn account_exists(
+        &self,
+        account_id: i64,
+    ) -> BoxFuture<'_, Result<bool, IntrospectionUnavailable>> {
+        Box::pin(async move {
+            self.ask_account_exists(account_id).await.map_err(IntrospectionUnavailable)
+        })
     }
 
     fn revocations(&self) -> Revocations {

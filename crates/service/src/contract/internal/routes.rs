@@ -13,8 +13,8 @@ use bytes::Bytes;
 use hyper::{StatusCode, header::HeaderValue};
 
 use super::{
-    ACCOUNT_CHANGES, INTROSPECT, X_MY_PAY_INSTALLATION,
-    wire::{Answer, CHANGES_MAX, Changes, Question},
+    ACCOUNT_CHANGES, ACCOUNT_EXISTS, INTROSPECT, X_MY_PAY_INSTALLATION,
+    wire::{AccountAnswer, AccountQuestion, Answer, CHANGES_MAX, Changes, Question},
 };
 use crate::{
     contract::{
@@ -49,6 +49,7 @@ pub fn routes(
 ) -> Router {
     let router = Router::new()
         .route(INTROSPECT, post(introspect))
+        .route(ACCOUNT_EXISTS, post(account_exists))
         .route(ACCOUNT_CHANGES, get(list_account_changes))
         .with_state(Contracts { introspection, feed })
         .layer(middleware::from_fn(finish));
@@ -62,6 +63,17 @@ async fn introspect(State(contracts): State<Contracts>, body: Bytes) -> Response
     };
     match contracts.introspection.introspect(token).await {
         Ok(identity) => json(StatusCode::OK, &Answer::from_identity(identity)),
+        Err(error) => Problem::unavailable(&error).into_response(),
+    }
+}
+
+async fn account_exists(State(contracts): State<Contracts>, body: Bytes) -> Response {
+    let question: Option<AccountQuestion<'_>> = serde_json::from_slice(&body).ok();
+    let Some(account_id) = question.and_then(|question| question.account_id()) else {
+        return invalid("`accountId` must be an integer");
+    };
+    match contracts.introspection.account_exists(account_id).await {
+        Ok(exists) => json(StatusCode::OK, &AccountAnswer::new(exists)),
         Err(error) => Problem::unavailable(&error).into_response(),
     }
 }

@@ -29,6 +29,7 @@ use crate::{
         identity::{Identity, Keys, Party, Signer, Subject, Verifier, X_MY_PAY_IDENTITY},
         introspection::{Introspection, IntrospectionUnavailable, TokenDigest},
         revocations::Revocations,
+        scope::Scopes,
     },
     installation::Installation,
 };
@@ -55,6 +56,14 @@ impl Introspection for Accounts {
             self.permits.acquire().await.unwrap().forget();
             Ok(found)
         })
+    }
+
+    fn account_exists(
+        &self,
+        account_id: i64,
+    ) -> BoxFuture<'_, Result<bool, IntrospectionUnavailable>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move { Ok(account_id == 10_007) })
     }
 
     fn revocations(&self) -> Revocations {
@@ -185,11 +194,8 @@ fn change(sequence: i64) -> AccountChange {
     AccountChange { sequence, account_id: 7, standing: Standing::Suspended, created_at }
 }
 
-const IDENTITY: Identity = Identity {
-    account_id: 10_007,
-    session_id: 8,
-    expires_at: Timestamp::from_micros(1_763_888_400_000_001),
-};
+const IDENTITY: Identity =
+    Identity::person(10_007, 8, Timestamp::from_micros(1_763_888_400_000_001));
 
 #[tokio::test]
 async fn introspection_arrives_as_it_was_answered() {
@@ -201,6 +207,17 @@ async fn introspection_arrives_as_it_was_answered() {
     accounts.valid.lock().unwrap().insert(token, IDENTITY);
     assert_eq!(client.introspect(token).await.unwrap(), Some(IDENTITY));
     assert!(!client.revocations().is_listening(), "nobody tells it");
+    let key = Identity::api_key(3, Scopes::ALL, Identity::NEVER);
+    accounts.valid.lock().unwrap().insert(token, key);
+    assert_eq!(client.introspect(token).await.unwrap(), Some(key));
+}
+
+#[tokio::test]
+async fn it_is_told_whether_an_account_exists() {
+    let instance = Instance::start(router(&accounts())).await;
+    let client = client(&[instance.address]);
+    assert!(client.account_exists(10_007).await.unwrap());
+    assert!(!client.account_exists(10_008).await.unwrap());
 }
 
 #[tokio::test]

@@ -11,15 +11,16 @@ use crate::{
     contract::{
         account_feed::{AccountChange, Standing},
         critical::Critical,
-        identity::Identity,
+        identity::{Asker, Identity},
         introspection::TokenDigest,
+        scope::Scopes,
     },
 };
 
 /// Most changes in one answer.
 pub(super) const CHANGES_MAX: u32 = 1000;
 
-/// Asks whose a token is.
+/// Asks whose a token or key is.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Question<'a> {
@@ -40,9 +41,16 @@ pub(super) struct Answer<'a> {
     /// The session, in decimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
-    /// When the token ends, in microseconds since 1970.
+    /// When the token or key ends, in microseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exp_us: Option<i64>,
+    /// The API key, in decimal, in place of account and session. Earlier versions refuse an answer
+    /// without these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    api_key: Option<String>,
+    /// The scopes of the API key, with one space between them.
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    scope: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Critical::is_empty", borrow)]
     crit: Critical<'a>,
 }
@@ -96,13 +104,27 @@ impl Question<'_> {
 
 impl Answer<'_> {
     pub(super) fn from_identity(identity: Option<Identity>) -> Self {
-        Self {
+        let mut answer = Self {
             active: identity.is_some(),
-            sub: identity.map(|identity| identity.account_id.to_string()),
-            sid: identity.map(|identity| identity.session_id.to_string()),
+            sub: None,
+            sid: None,
             exp_us: identity.map(|identity| identity.expires_at.as_micros()),
+            api_key: None,
+            scope: None,
             crit: Critical::default(),
+        };
+        match identity.map(|identity| (identity.asker, identity.scopes)) {
+            None => {}
+            Some((Asker::Person { account_id, session_id }, _)) => {
+                answer.sub = Some(account_id.to_string());
+                answer.sid = Some(session_id.to_string());
+            }
+            Some((Asker::ApiKey { id }, scopes)) => {
+                answer.api_key = Some(id.to_string());
+                answer.scope = Some(Cow::Owned(scopes.to_string()));
+            }
         }
+        answer
     }
 
     /// The outer `None` if the answer contradicts itself or says what is not known here.
@@ -110,15 +132,59 @@ impl Answer<'_> {
         if !self.crit.is_understood(&CRITICAL_KNOWN) {
             return None;
         }
-        match (self.active, &self.sub, &self.sid, self.exp_us) {
-            (false, None, None, None) => Some(None),
-            (true, Some(sub), Some(sid), Some(exp_us)) => Some(Some(Identity {
-                account_id: sub.parse().ok()?,
-                session_id: sid.parse().ok()?,
-                expires_at: Timestamp::from_micros(exp_us),
-            })),
+        let person = (&self.sub, &self.sid);
+        let key = (&self.api_key, &self.scope);
+        match (self.active, person, key, self.exp_us) {
+            (false, (None, None), (None, None), None) => Some(None),
+            (true, (Some(sub), Some(sid)), (None, None), Some(exp_us)) => {
+                let (sub, sid) = (sub.parse().ok()?, sid.parse().ok()?);
+                Some(Some(Identity::person(sub, sid, Timestamp::from_micros(exp_us))))
+            }
+            (true, (None, None), (Some(id), Some(scope)), Some(exp_us)) => {
+                let (id, scopes) = (id.parse().ok()?, Scopes::known(scope));
+                Some(Some(Identity::api_key(id, scopes, Timestamp::from_micros(exp_us))))
+            }
             _ => None,
         }
+    }
+}
+
+/// Asks whether an account was ever registered.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AccountQuestion<'a> {
+    account_id: i64,
+    #[serde(default, skip_serializing_if = "Critical::is_empty", borrow)]
+    crit: Critical<'a>,
+}
+
+/// Whether it was.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AccountAnswer<'a> {
+    exists: bool,
+    #[serde(default, skip_serializing_if = "Critical::is_empty", borrow)]
+    crit: Critical<'a>,
+}
+
+impl AccountQuestion<'_> {
+    pub(super) fn about(account_id: i64) -> Self {
+        Self { account_id, crit: Critical::default() }
+    }
+
+    /// `None` if the question says what is not known here.
+    pub(super) fn account_id(&self) -> Option<i64> {
+        self.crit.is_understood(&CRITICAL_KNOWN).then_some(self.account_id)
+    }
+}
+
+impl AccountAnswer<'_> {
+    pub(super) fn new(exists: bool) -> Self {
+        Self { exists, crit: Critical::default() }
+    }
+
+    /// `None` if the answer says what is not known here.
+    pub(super) fn exists(&self) -> Option<bool> {
+        self.crit.is_understood(&CRITICAL_KNOWN).then_some(self.exists)
     }
 }
 

@@ -55,8 +55,10 @@ async fn what_is_signed_arrives_as_the_extension() {
     for (subject, shown) in [
         (
             known(),
-            "Some(Known(Identity { account_id: 10007, session_id: 8, expires_at: \
-                   Timestamp(1234567890123456) })) \"order-7\" 12",
+            "Some(Known(Identity { asker: Person { account_id: 10007, session_id: 8 }, \
+             account_id: Some(10007), scopes: Scopes(accounts:read accounts:write wallets:read \
+             wallets:write money:send), expires_at: Timestamp(1234567890123456) })) \
+             \"order-7\" 12",
         ),
         (Subject::Caller(Caller::Anonymous), "Some(Anonymous) \"order-7\" 12"),
         (Subject::Caller(Caller::Refused), "Some(Refused) \"order-7\" 12"),

@@ -33,6 +33,47 @@ fn readers_of_version_0_1_read_what_is_written() {
     }
 }
 
+/// A reader of version 0.1 must not take a key for the person that it acts for. The reader that came
+/// after it ignores unknown claims, and knows the states that version 0.1 knows.
+#[test]
+fn earlier_versions_refuse_the_identity_of_a_key() {
+    for subject in [key(None), key(Some(10_007))] {
+        let token = World::signed(subject).token();
+        let claims = Base64UrlUnpadded::decode_vec(token.split('.').nth(1).unwrap()).unwrap();
+        assert!(serde_json::from_slice::<Version0_1>(&claims).is_err());
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        let states = ["anonymous", "refused", "known", "service"];
+        assert!(!states.contains(&claims["state"].as_str().unwrap()), "{claims}");
+    }
+}
+
+/// Scopes of later versions allow nothing here, and contradictions are refused.
+#[test]
+fn the_claims_of_a_key_are_read_whole_or_not_at_all() {
+    let with = |from: &str, to: &str| {
+        let mut world = World::signed(key(Some(10_007)));
+        world.set_claims(from, to);
+        world.verify()
+    };
+    let none = Identity::api_key(3, Scopes::NONE, Identity::NEVER);
+    let none = Identity { account_id: Some(10_007), ..none };
+    let scope = format!(r#""scope":"{}""#, Scopes::ALL);
+    let later = with(&scope, r#""scope":"later""#);
+    assert_eq!(later, Ok(Subject::Caller(Caller::Known(none))));
+    for (from, to) in [
+        (&scope[..], r#""later":1"#),
+        (r#""api_key":"3""#, r#""later":1"#),
+        (r#""api_key":"3""#, r#""api_key":"x""#),
+        (r#""state":"key""#, r#""state":"known""#),
+        (r#""state":"key""#, r#""state":"service""#),
+        (r#""state":"key""#, r#""state":"anonymous""#),
+        (r#""sub":"10007""#, r#""sub":"x""#),
+        (r#""sub":"10007""#, r#""sub":"10007","sid":"8""#),
+    ] {
+        assert_eq!(with(from, to), Err(Refusal::Claims), "{to} for {from}");
+    }
+}
+
 #[test]
 fn claims_of_later_versions_are_ignored_unless_they_are_critical() {
     let with = |more: &str| {
