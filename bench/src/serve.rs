@@ -151,6 +151,7 @@ pub(crate) async fn serve(dir: &Path, settings: &Settings) -> anyhow::Result<()>
     config.listen = "127.0.0.1:0".parse()?;
     config.data_dir = dir.join("data");
     config.rate_limit = Switch::Off;
+    config.money.self_service_funding = true;
     // Only the seeding hashes passwords; what is measured does not log in.
     config.account.password_memory_kib = 8;
     config.account.password_iterations = 1;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use service::{
     clock::Timestamp,
-    contract::{account_feed::Standing, identity::Identity, introspection::TokenDigest},
+    contract::{account_feed::Standing, introspection::TokenDigest},
 };
 
 use crate::{
@@ -157,11 +157,10 @@ impl AccountService {
         Ok(self.0.store.sessions(account_id, self.0.clock.now()).await?)
     }
 
-    /// Ends the caller's own session. Nothing happens if it has ended.
-    pub async fn log_out(&self, caller: Identity) -> Result<(), Error> {
+    /// Ends one session of the account. Nothing happens if it has ended.
+    pub async fn log_out(&self, account_id: i64, session_id: i64) -> Result<(), Error> {
         let service = self.clone();
         unbroken(async move {
-            let Identity { account_id, session_id, expires_at: _ } = caller;
             let now = service.0.clock.now();
             service.revoke(&service.0.store.end_session(account_id, session_id, now).await?);
             Ok(())

@@ -23,6 +23,17 @@ impl Introspection for AccountService {
         })
     }
 
+    fn account_exists(
+        &self,
+        account_id: i64,
+    ) -> BoxFuture<'_, Result<bool, IntrospectionUnavailable>> {
+        Box::pin(async move {
+            let found = self.0.store.account(account_id).await;
+            let found = found.map_err(|error| IntrospectionUnavailable(error.into()))?;
+            Ok(found.is_some())
+        })
+    }
+
     fn revocations(&self) -> Revocations {
         self.subscribe_to_revocations()
     }

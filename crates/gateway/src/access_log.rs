@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::{extract::Request, http::Method, response::Response};
 use service::{
     clock::Clock,
-    contract::identity::Caller,
+    contract::identity::{Asker, Caller},
     http::{request_id::RequestId, route},
     trace::Place,
 };
@@ -59,10 +59,14 @@ impl<'a> AccessLog<'a> {
 
 impl Entry<'_> {
     fn write(&self, route: &str, status: u16) {
-        let account_id = match self.findings.caller.get() {
-            Some(Caller::Known(identity)) => Some(identity.account_id),
+        let identity = match self.findings.caller.get() {
+            Some(Caller::Known(identity)) => Some(identity),
             Some(Caller::Anonymous | Caller::Refused) | None => None,
         };
+        let api_key_id = identity.and_then(|identity| match identity.asker {
+            Asker::Person { .. } => None,
+            Asker::ApiKey { id } => Some(id),
+        });
         let duration = self.clock.monotonic().saturating_sub(self.started);
         tracing::event!(
             target: TARGET,
@@ -73,7 +77,8 @@ impl Entry<'_> {
                 http.route = route,
                 http.status = status,
                 duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-                account.id = account_id,
+                account.id = identity.and_then(|identity| identity.account_id),
+                api_key.id = api_key_id,
                 trace.id = self.trace.as_ref().map(Place::trace_id),
             },
             "request"

@@ -42,11 +42,14 @@ pub struct RateLimits {
     /// For each session, that is, for a token and those that it was refreshed from or into.
     /// Default: 50 a second, 100 at once.
     pub token: Option<Rate>,
+    /// For each API key. Its requests are not counted by address. Default: 1,000 a second, 2,000 at
+    /// once.
+    pub api_key: Option<Rate>,
 }
 
 impl RateLimits {
     /// No limits, as for load tests.
-    pub const OFF: Self = Self { address: None, token: None };
+    pub const OFF: Self = Self { address: None, token: None, api_key: None };
 }
 
 /// A rate: a bucket of `burst` requests that is refilled by `per_second` requests a second.
@@ -80,6 +83,7 @@ impl Default for RateLimits {
         Self {
             address: Some(Rate { per_second: 200, burst: 400 }),
             token: Some(Rate { per_second: 50, burst: 100 }),
+            api_key: Some(Rate { per_second: 1_000, burst: 2_000 }),
         }
     }
 }
@@ -124,9 +128,11 @@ impl Config {
             (1..=tokio::sync::Semaphore::MAX_PERMITS).contains(&self.requests_in_flight_max),
             "the limit of requests in flight must be at least 1",
         );
-        for (name, rate) in
-            [("address", self.rate_limits.address), ("token", self.rate_limits.token)]
-        {
+        for (name, rate) in [
+            ("address", self.rate_limits.address),
+            ("token", self.rate_limits.token),
+            ("API key", self.rate_limits.api_key),
+        ] {
             let ok = rate.is_none_or(|rate| {
                 (1..=RATE_MAX).contains(&rate.per_second) && (1..=RATE_MAX).contains(&rate.burst)
             });
@@ -198,6 +204,7 @@ mod tests {
                 };
                 config.rate_limits.address = Some(Rate { per_second: 0, burst: 1 });
                 config.rate_limits.token = Some(Rate { per_second: 1, burst: RATE_MAX + 1 });
+                config.rate_limits.api_key = Some(Rate { per_second: 1, burst: 0 });
                 config.cors_origins =
                     ["*", "https://a.example/", "a.example", "https://A.example", "null"]
                         .map(String::from)
@@ -213,6 +220,7 @@ mod tests {
                 the limit of requests in flight must be at least 1
                 rate and burst of the address limit must be from 1 to 1000000
                 rate and burst of the token limit must be from 1 to 1000000
+                rate and burst of the API key limit must be from 1 to 1000000
                 `*` is not an origin such as `https://app.example.com`
                 `https://a.example/` is not an origin such as `https://app.example.com`
                 `a.example` is not an origin such as `https://app.example.com`

@@ -46,8 +46,9 @@ use crate::{
     health::Health,
     metrics::{InFlight, Metrics},
     request::{
+        acting_account::{self, ActingAccounts},
         advice::Advice,
-        authenticate::{Credentials, read_credentials, take_credentials},
+        authenticate::{Credentials, take_credentials},
         body, headers,
         introspection_cache::IntrospectionCache,
         rate_limit::{RateLimitMetrics, RateLimiters, Standing},
@@ -68,6 +69,7 @@ struct Edge {
     rate_limiters: Arc<RateLimiters>,
     routes: Routes,
     identities: Arc<IntrospectionCache>,
+    acting_accounts: ActingAccounts,
     in_flight: Semaphore,
     http: ServiceHttp,
     metrics: Metrics,
@@ -125,6 +127,7 @@ impl Gateway {
         let routes = Routes::new(routes)?;
         let mut background = JoinSet::new();
         let revocations = introspection.revocations();
+        let acting_accounts = ActingAccounts::new(&config, Arc::clone(&introspection));
         let identities = Arc::new(IntrospectionCache::new(
             &config,
             introspection,
@@ -148,6 +151,7 @@ impl Gateway {
             rate_limiters,
             routes,
             identities,
+            acting_accounts,
             in_flight: Semaphore::new(in_flight_max),
             _background: background,
             config,
@@ -270,16 +274,17 @@ impl Edge {
         }
         let peer = request.extensions().get::<PeerAddress>().copied();
         let route = self.routes.find(request.uri().path());
-        let known = if route.is_ok() { self.recall(&request) } else { None };
+        let acts_for = acting_account::read_header(request.headers());
+        headers::clean_request(request.headers_mut(), request_id);
+        let credentials = take_credentials(request.headers_mut());
+        let known = if route.is_ok() { self.recall(&credentials) } else { None };
         self.rate_limiters.take_address(peer, known.as_ref(), standing).await?;
         let route = route?;
         found(&findings.place, route.prefix);
-        headers::clean_request(request.headers_mut(), request_id);
-        let caller = self.identify(&mut request).await?;
+        let mut caller = self.identify(credentials).await?;
+        let admitted = self.admit(&mut caller, acts_for, standing).await;
         found(&findings.caller, caller);
-        if let Caller::Known(identity) = &caller {
-            self.rate_limiters.take_token(identity, standing).await?;
-        }
+        admitted?;
         request.extensions_mut().insert(caller);
         let bounds = body::Bounds {
             bytes_max: self.config.body_bytes_max,
@@ -292,19 +297,19 @@ impl Edge {
     }
 
     /// Who is calling, if that is known without asking and is of use before the address is counted.
-    fn recall(&self, request: &Request) -> Option<Identity> {
-        if !self.rate_limiters.are_shared() {
+    fn recall(&self, credentials: &Credentials) -> Option<Identity> {
+        if self.rate_limiters.are_off() {
             return None;
         }
-        match read_credentials(request.headers()) {
+        match credentials {
             Credentials::None | Credentials::Malformed => None,
-            Credentials::Token(token) => self.identities.recall(token),
+            Credentials::Token(token) => self.identities.recall(*token),
         }
     }
 
     /// Who is calling. A bad token is not refused here: the service knows whether it matters.
-    async fn identify(&self, request: &mut Request) -> Result<Caller, Problem> {
-        let token = match take_credentials(request.headers_mut()) {
+    async fn identify(&self, credentials: Credentials) -> Result<Caller, Problem> {
+        let token = match credentials {
             Credentials::None => return Ok(Caller::Anonymous),
             Credentials::Malformed => {
                 self.metrics.count_refused_token("malformed");
@@ -320,6 +325,20 @@ impl Edge {
             }
             Err(error) => Err(Problem::unavailable(&error)),
         }
+    }
+
+    /// Counts a request of a caller who is known, and finds out the account that it acts for.
+    async fn admit(
+        &self,
+        caller: &mut Caller,
+        acts_for: Result<Option<i64>, Problem>,
+        standing: &mut Standing,
+    ) -> Result<(), Problem> {
+        if let Caller::Known(identity) = caller {
+            self.rate_limiters.take_caller(identity, standing).await?;
+            *identity = self.acting_accounts.act_for(*identity, acts_for?).await?;
+        }
+        Ok(())
     }
 
     /// Has the service answer, bounded in number and time.

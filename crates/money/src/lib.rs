@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 use service::{
     BoxFuture,
     clock::Clock,
-    contract::account_feed::AccountFeed,
+    contract::{account_feed::AccountFeed, scope::Scopes},
     counted::counted,
     fatal::Reporter,
     http::{
@@ -165,9 +165,10 @@ impl MoneyService {
         self.state.engine.register_queue(registry);
     }
 
-    /// The service's routes, below `/money`.
-    pub fn router(&self, docs: Docs) -> Router {
-        http::router(self.state.clone(), docs)
+    /// The service's routes, below `/money`. People have `more_for_people` besides their usual
+    /// scopes.
+    pub fn router(&self, docs: Docs, more_for_people: Scopes) -> Router {
+        http::router(self.state.clone(), docs, more_for_people)
     }
 
     /// The engine, for work that does not come over HTTP.

@@ -100,8 +100,8 @@ impl Money {
         verifier.register_metrics("money", registry);
         let http = metrics.http.of("money", &clock);
         let readiness = edge::all(readiness);
-        let router =
-            edge::guarded(money.router(config.docs()), "/money", verifier, readiness.clone());
+        let router = money.router(config.docs(), config.money.more_for_people());
+        let router = edge::guarded(router, "/money", verifier, readiness.clone());
         let server = listener.serve(
             Measured::new(router, http),
             config.server.limits(),

@@ -113,7 +113,8 @@ impl Up {
         let http = |service| metrics.http.of(service, &clock);
         let accounts =
             InProcess::new(trace::traced(account.router(config.docs())), Arc::new(account.clone()));
-        let moneys = InProcess::new(trace::traced(money.router(config.docs())), money.readiness());
+        let moneys = money.router(config.docs(), config.money.more_for_people());
+        let moneys = InProcess::new(trace::traced(moneys), money.readiness());
         let mut routes = vec![
             route("/accounts", accounts.measured(http("account"))),
             route("/money", moneys.measured(http("money"))),

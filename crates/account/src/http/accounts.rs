@@ -6,7 +6,7 @@ use axum::{
 };
 use http::{StatusCode, header::LOCATION};
 use service::{
-    contract::identity::Identity,
+    contract::identity::OnBehalf,
     http::{fields::Body, health::json, path::PathId, problem::Problem},
 };
 
@@ -55,7 +55,7 @@ pub(super) async fn create_account(
     get,
     path = "/accounts/v1/accounts/{id}",
     tag = "accounts",
-    security(("bearer" = [])),
+    security(("bearer" = ["accounts:read"]), ("api_key" = ["accounts:read"])),
     params((
         "id" = i64, Path, description = "The account.",
         minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10001,
@@ -67,7 +67,7 @@ pub(super) async fn create_account(
 )]
 pub(super) async fn get_account(
     State(service): State<AccountService>,
-    caller: Identity,
+    caller: OnBehalf,
     PathId(id): PathId,
 ) -> Result<Response, Problem> {
     let account = service.account(own(caller, id)?).await?;
@@ -83,7 +83,7 @@ pub(super) async fn get_account(
     put,
     path = "/accounts/v1/accounts/{id}",
     tag = "accounts",
-    security(("bearer" = [])),
+    security(("bearer" = ["accounts:write"]), ("api_key" = ["accounts:write"])),
     params((
         "id" = i64, Path, description = "The account.",
         minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10001,
@@ -96,7 +96,7 @@ pub(super) async fn get_account(
 )]
 pub(super) async fn update_account(
     State(service): State<AccountService>,
-    caller: Identity,
+    caller: OnBehalf,
     PathId(id): PathId,
     Body(request): Body<ReplaceAccount>,
 ) -> Result<Response, Problem> {
@@ -112,7 +112,7 @@ pub(super) async fn update_account(
     delete,
     path = "/accounts/v1/accounts/{id}",
     tag = "accounts",
-    security(("bearer" = [])),
+    security(("bearer" = ["accounts:write"]), ("api_key" = ["accounts:write"])),
     params((
         "id" = i64, Path, description = "The account.",
         minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10001,
@@ -124,15 +124,15 @@ pub(super) async fn update_account(
 )]
 pub(super) async fn close_account(
     State(service): State<AccountService>,
-    caller: Identity,
+    caller: OnBehalf,
     PathId(id): PathId,
 ) -> Result<StatusCode, Problem> {
     service.close_account(own(caller, id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The id, if it is the caller's own. Others are not looked up, so that not even time tells who
-/// exists.
-fn own(caller: Identity, id: i64) -> Result<i64, Error> {
+/// The id, if it is the one that the caller acts for. Others are not looked up, so that not even
+/// time tells which exist.
+fn own(caller: OnBehalf, id: i64) -> Result<i64, Error> {
     if caller.account_id == id { Ok(id) } else { Err(Error::AccountNotFound) }
 }

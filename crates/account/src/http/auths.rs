@@ -6,7 +6,10 @@ use axum::{
 };
 use http::{StatusCode, header::CACHE_CONTROL};
 use service::{
-    contract::identity::Identity,
+    contract::{
+        identity::{Asker, Identity, OnBehalf},
+        scope::Scope,
+    },
     http::{fields::Body, health::json, problem::Problem},
 };
 
@@ -81,7 +84,7 @@ pub(super) async fn refresh(
     get,
     path = "/accounts/v1/auths",
     tag = "auths",
-    security(("bearer" = [])),
+    security(("bearer" = ["accounts:read"]), ("api_key" = ["accounts:read"])),
     responses(
         (status = 200, description = "The sessions.", body = SessionsBody),
         ListSessionsProblems,
@@ -89,10 +92,14 @@ pub(super) async fn refresh(
 )]
 pub(super) async fn list_sessions(
     State(service): State<AccountService>,
-    caller: Identity,
+    caller: OnBehalf,
 ) -> Result<Response, Problem> {
     let sessions = service.sessions(caller.account_id).await?;
-    Ok(json(StatusCode::OK, &SessionsBody::new(sessions, caller.session_id)))
+    let current_id = match caller.asker {
+        Asker::Person { session_id, .. } => Some(session_id),
+        Asker::ApiKey { .. } => None,
+    };
+    Ok(json(StatusCode::OK, &SessionsBody::new(sessions, current_id)))
 }
 
 /// Log out
@@ -102,14 +109,17 @@ pub(super) async fn list_sessions(
     delete,
     path = "/accounts/v1/auths/current",
     tag = "auths",
-    security(("bearer" = [])),
+    security(("bearer" = ["accounts:write"])),
     responses((status = 204, description = "The session has ended."), EndSessionsProblems),
 )]
 pub(super) async fn log_out(
     State(service): State<AccountService>,
     caller: Identity,
 ) -> Result<StatusCode, Problem> {
-    service.log_out(caller).await?;
+    let Asker::Person { account_id, session_id } = caller.asker else {
+        return Err(Problem::insufficient_scope(Scope::AccountsWrite));
+    };
+    service.log_out(account_id, session_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -120,12 +130,12 @@ pub(super) async fn log_out(
     delete,
     path = "/accounts/v1/auths",
     tag = "auths",
-    security(("bearer" = [])),
+    security(("bearer" = ["accounts:write"]), ("api_key" = ["accounts:write"])),
     responses((status = 204, description = "All sessions have ended."), EndSessionsProblems),
 )]
 pub(super) async fn log_out_everywhere(
     State(service): State<AccountService>,
-    caller: Identity,
+    caller: OnBehalf,
 ) -> Result<StatusCode, Problem> {
     service.log_out_everywhere(caller.account_id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -10,7 +10,9 @@ mod requests;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
+use service::contract::scope::Scopes;
 use service::http::{
+    access::{Access, enforce},
     docs::{self, Docs},
     finish::finish,
     health,
@@ -30,11 +32,12 @@ pub(crate) fn router(service: AccountService, docs: Docs) -> Router {
     let readiness = Arc::new(service.clone());
     let (router, _) = calls().with_state(service).split_for_parts();
     let document = openapi();
-    let queries = Queries::of(&document);
+    let (queries, access) = (Queries::of(&document), Access::of(&document, Scopes::NONE));
     router
+        .route_layer(middleware::from_fn_with_state(queries, refuse_unknown))
+        .route_layer(middleware::from_fn_with_state(access, enforce))
         .merge(docs::routes(PREFIX, document, docs))
         .merge(health::routes(readiness))
-        .layer(middleware::from_fn_with_state(queries, refuse_unknown))
         .layer(middleware::from_fn(finish))
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use service::http::problem::{ANY_CALL, Kind, Problem, WITH_BODY, WITH_TOKEN, chain, kind};
+use service::http::problem::{
+    ACCOUNT_NOT_FOUND, ANY_CALL, Kind, Problem, WITH_BODY, WITH_TOKEN, chain, kind,
+};
 
 use crate::{Error, password::HashError, store};
 
@@ -17,10 +19,6 @@ pub(super) const ACCOUNT_DISABLED: Kind =
 /// The refresh token is unknown, expired, revoked or used before.
 pub(super) const INVALID_REFRESH_TOKEN: Kind =
     kind(401, "invalid_refresh_token", "The refresh token is not valid");
-/// There is no such account among the caller's own.
-pub(super) const ACCOUNT_NOT_FOUND: Kind =
-    kind(404, "account_not_found", "The account is not yours or does not exist");
-
 /// The database did not say whether a change was made.
 pub(super) const OUTCOME_UNKNOWN: Kind =
     kind(503, "outcome_unknown", "The change may have been made or not; look before asking again");
@@ -29,13 +27,13 @@ service::problem_sets! {
     /// Problems of registering.
     CreateAccountProblems = ANY_CALL, WITH_BODY, &[&EMAIL_TAKEN, &OUTCOME_UNKNOWN];
     /// Problems of reading an account.
-    GetAccountProblems = ANY_CALL, WITH_TOKEN, &[&ACCOUNT_NOT_FOUND];
+    GetAccountProblems = ANY_CALL, WITH_TOKEN;
     /// Problems of changing an account.
     UpdateAccountProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
-        &[&ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED, &EMAIL_TAKEN, &OUTCOME_UNKNOWN];
+        &[&ACCOUNT_DISABLED, &EMAIL_TAKEN, &OUTCOME_UNKNOWN];
     /// Problems of closing an account.
     CloseAccountProblems = ANY_CALL, WITH_TOKEN,
-        &[&ACCOUNT_NOT_FOUND, &ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
+        &[&ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
     /// Problems of logging in.
     LogInProblems = ANY_CALL, WITH_BODY,
         &[&INVALID_CREDENTIALS, &ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];

@@ -122,14 +122,14 @@ impl<'a> From<&'a Tokens> for TokensBody<'a> {
 }
 
 impl SessionsBody {
-    pub(super) fn new(sessions: Vec<Session>, current_id: i64) -> Self {
+    pub(super) fn new(sessions: Vec<Session>, current_id: Option<i64>) -> Self {
         let items = sessions.into_iter().map(|session| SessionBody {
             id: session.id,
             created_at: session.started_at,
             updated_at: session.updated_at,
             expired_at: session.expired_at,
             refresh_expired_at: session.refresh_expired_at,
-            is_current: session.id == current_id,
+            is_current: Some(session.id) == current_id,
         });
         Self { items: items.collect() }
     }

@@ -22,7 +22,7 @@ async fn introspection_says_whose_a_token_is() {
     let token = harness.log_in("ada").await.access;
     let found = harness.service.introspect(TokenDigest::of(&token)).await.unwrap();
     let expires_at = harness.clock.now().plus(Duration::from_hours(1));
-    assert_eq!(found, Some(Identity { account_id, session_id: 1, expires_at }));
+    assert_eq!(found, Some(Identity::person(account_id, 1, expires_at)));
     assert_eq!(harness.service.introspect(TokenDigest::of("mpa_unknown")).await.unwrap(), None);
 }
 

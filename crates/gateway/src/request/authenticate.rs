@@ -1,5 +1,5 @@
-//! Reads the access token from a request. What it is worth is for introspection to say, and whether
-//! a path needs one is for its service.
+//! Reads the access token or API key from a request. What it is worth is for introspection to say,
+//! and whether a path needs one is for its service.
 
 use axum::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use service::contract::introspection::TokenDigest;
@@ -14,7 +14,7 @@ pub(crate) enum Credentials {
     None,
     /// Something that is not one bearer token (RFC 6750, section 2.1).
     Malformed,
-    /// A bearer token, of which only the digest goes on.
+    /// A bearer token, a person's or a backend's, of which only the digest goes on.
     Token(TokenDigest),
 }
 
@@ -25,8 +25,7 @@ pub(crate) fn take_credentials(headers: &mut HeaderMap) -> Credentials {
     credentials
 }
 
-/// The credentials of a request, which keeps them.
-pub(crate) fn read_credentials(headers: &HeaderMap) -> Credentials {
+fn read_credentials(headers: &HeaderMap) -> Credentials {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
         (None, _) => Credentials::None,

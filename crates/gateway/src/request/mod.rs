@@ -5,6 +5,7 @@ pub(crate) mod headers;
 
 pub(crate) mod rate_limit;
 
+pub(crate) mod acting_account;
 pub(crate) mod authenticate;
 pub(crate) mod introspection_cache;
 

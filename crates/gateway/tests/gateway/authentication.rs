@@ -36,38 +36,38 @@ async fn no_token_is_asked_for_and_a_bad_one_refused() {
     let expected = expect![[r#"
         401 Unauthorized
         cache-control: no-store
-        content-length: 274
+        content-length: 302
         content-type: application/problem+json
         www-authenticate: Bearer realm="my-pay"
         x-content-type-options: nosniff
         x-request-id: MADE
 
         {"type":"urn:my-pay:problem:missing_token",
-        "title":"An access token is required",
+        "title":"An access token or an API key is required",
         "status":401,
-        "detail":"This call needs an access token: `Authorization: Bearer <token>`.",
+        "detail":"This call needs an access token or an API key: `Authorization: Bearer <token>`.",
         "instance":"/things/private",
         "code":"missing_token",
         "requestId":"MADE"}
     "#]];
     world.check(get_request("/things/private", &[]), &expected).await;
     let expected = expect![[r#"
-            401 Unauthorized
-            cache-control: no-store
-            content-length: 270
-            content-type: application/problem+json
-            www-authenticate: Bearer realm="my-pay", error="invalid_token"
-            x-content-type-options: nosniff
-            x-request-id: MADE
+        401 Unauthorized
+        cache-control: no-store
+        content-length: 292
+        content-type: application/problem+json
+        www-authenticate: Bearer realm="my-pay", error="invalid_token"
+        x-content-type-options: nosniff
+        x-request-id: MADE
 
-            {"type":"urn:my-pay:problem:invalid_token",
-            "title":"The access token is not valid",
-            "status":401,
-            "detail":"The access token is malformed, unknown, expired or revoked.",
-            "instance":"/things/private",
-            "code":"invalid_token",
-            "requestId":"MADE"}
-        "#]];
+        {"type":"urn:my-pay:problem:invalid_token",
+        "title":"The access token or API key is not valid",
+        "status":401,
+        "detail":"The access token or API key is malformed, unknown, expired or revoked.",
+        "instance":"/things/private",
+        "code":"invalid_token",
+        "requestId":"MADE"}
+    "#]];
     world.check(get_request("/things/private", &["authorization: Bearer other"]), &expected).await;
     for headers in [
         &["authorization: Basic mine"][..],
@@ -150,4 +150,49 @@ async fn without_an_answer_about_a_token_nothing_is_decided() {
     "#]];
     world.check(get_request("/things/echo", MINE), &expected).await;
     assert_eq!(world.send(get_request("/things/echo", &[])).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_api_key_acts_for_the_account_that_it_names() {
+    let world = World::start(|_| {});
+    world.issue_key("key", 3);
+    world.issue("mine", 7);
+    for (token, named, status, said) in [
+        ("key", &[][..], 200, "account 0, key 3"),
+        ("key", &["my-pay-account: 9"], 200, "account 9, key 3"),
+        ("key", &["my-pay-account:  9 "], 200, "account 9, key 3"),
+        ("key", &["my-pay-account: 10000"], 404, "account_not_found"),
+        ("key", &["my-pay-account: 09"], 400, "invalid_id"),
+        ("key", &["my-pay-account: 0"], 400, "invalid_id"),
+        ("key", &["my-pay-account: -9"], 400, "invalid_id"),
+        ("key", &["my-pay-account: 9007199254740992"], 400, "invalid_id"),
+        ("key", &["my-pay-account: 9, 10"], 400, "invalid_id"),
+        ("key", &["my-pay-account: 9", "my-pay-account: 9"], 400, "repeated_field"),
+        ("key", &["my_pay_account: 9"], 200, "account 0, key 3"),
+        ("mine", &["my-pay-account: 7"], 200, "account 7, session 70"),
+        ("mine", &["my-pay-account: 8"], 403, "account_forbidden"),
+        ("mine", &["my-pay-account: x"], 400, "invalid_id"),
+        ("unknown", &["my-pay-account: 7"], 401, "invalid_token"),
+    ] {
+        let bearer = format!("authorization: Bearer {token}");
+        let headers: Vec<_> = named.iter().copied().chain([&*bearer]).collect();
+        let answer = world.send(get_request("/things/private", &headers)).await;
+        assert_eq!(answer.status, status, "{headers:?}: {}", answer.body);
+        assert!(answer.body.contains(said), "{headers:?}: {}", answer.body);
+    }
+}
+
+/// What services see is the identity, and nothing that a client wrote.
+#[tokio::test]
+async fn the_name_of_the_account_ends_at_the_gateway() {
+    let world = World::start(|_| {});
+    world.issue_key("key", 3);
+    let headers = ["authorization: Bearer key", "my-pay-account: 9"];
+    let answer = world.send(get_request("/things/echo", &headers)).await;
+    assert!(!answer.body.contains("my-pay-account"), "{}", answer.body);
+    assert!(
+        answer.body.contains("asker: ApiKey { id: 3 }, account_id: Some(9)"),
+        "{}",
+        answer.body
+    );
 }

@@ -96,7 +96,7 @@ async fn a_caller_that_is_there_already_is_replaced() {
     use service::contract::identity::{Caller, Identity};
     let world = World::start(|_| {});
     let expires_at = world.clock.now();
-    let forged = Caller::Known(Identity { account_id: 7, session_id: 7, expires_at });
+    let forged = Caller::Known(Identity::person(7, 7, expires_at));
     let mut sent = get_request("/things/echo", &[]);
     sent.extensions_mut().insert(forged);
     assert!(world.send(sent).await.body.contains("Anonymous"));

@@ -15,7 +15,9 @@ use std::sync::Arc;
 
 use axum::{Router, middleware};
 use ledger::Currency;
+use service::contract::scope::Scopes;
 use service::http::{
+    access::{Access, enforce},
     docs::{self, Docs},
     finish::finish,
     health,
@@ -115,16 +117,18 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     document
 }
 
-/// All routes, health and documentation included.
-pub(crate) fn router(state: State, docs: Docs) -> Router {
+/// All routes, health and documentation included. People have `more_for_people` besides their usual
+/// scopes.
+pub(crate) fn router(state: State, docs: Docs, more_for_people: Scopes) -> Router {
     let (router, _) = operations().split_for_parts();
     let document = openapi();
-    let queries = Queries::of(&document);
+    let (queries, access) = (Queries::of(&document), Access::of(&document, more_for_people));
     router
+        .route_layer(middleware::from_fn_with_state(queries, refuse_unknown))
+        .route_layer(middleware::from_fn_with_state(access, enforce))
         .merge(docs::routes("/money", document, docs))
         .merge(health::routes(Arc::new(state.clone())))
         .with_state(state)
-        .layer(middleware::from_fn_with_state(queries, refuse_unknown))
         .layer(middleware::from_fn(finish))
 }
 

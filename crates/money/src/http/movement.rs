@@ -10,7 +10,7 @@ use ledger::{
     WalletId,
 };
 use service::{
-    contract::identity::Identity,
+    contract::identity::OnBehalf,
     http::{
         fields::{Fields, FromFields, TextRule},
         health::json,
@@ -76,7 +76,7 @@ impl FromFields for MovementRequest {
 /// Moves money and tells what became of it.
 pub(super) async fn move_money(
     state: &State,
-    identity: Identity,
+    identity: OnBehalf,
     KeyHeader(key): KeyHeader,
     movement: Movement,
     request: MovementRequest,

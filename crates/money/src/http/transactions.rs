@@ -4,7 +4,7 @@ use axum::{http::StatusCode, response::Response};
 use ledger::{AccountId, ID_MAX, Rejection, TransactionId, WalletId};
 use service::{
     clock::Timestamp,
-    contract::identity::Identity,
+    contract::identity::OnBehalf,
     http::{
         fields::{Fault, Fields, FromFields, Query},
         health::json,
@@ -80,11 +80,11 @@ const INVALID_CURSOR: (&str, &str) = ("invalid_cursor", "must be a `nextCursor` 
         (status = 200, description = "A page.", body = TransactionPageJson),
         HistoryProblems,
     ),
-    security(("bearer" = [])),
+    security(("bearer" = ["wallets:read"]), ("api_key" = ["wallets:read"])),
 )]
 pub(super) async fn list_transactions(
     Shared(state): Shared<State>,
-    identity: Identity,
+    identity: OnBehalf,
     Query(request): Query<ListRequest>,
 ) -> Result<Response, Problem> {
     let wallet_id = match request.wallet_id {
@@ -109,7 +109,7 @@ pub(super) async fn list_transactions(
     Ok(json(StatusCode::OK, &page))
 }
 
-async fn only_wallet(state: &State, identity: Identity) -> Result<WalletId, Problem> {
+async fn only_wallet(state: &State, identity: OnBehalf) -> Result<WalletId, Problem> {
     let wallets = state.reads.wallets_of(AccountId(identity.account_id)).await;
     match wallets.map_err(|error| not_read(&error))?.as_slice() {
         [] => Err(rejected(Rejection::WalletNotFound)),

@@ -3,7 +3,7 @@
 use axum::{http::StatusCode, response::Response};
 use ledger::{AccountId, ID_MAX, IdempotencyKey, Movement, TransferId, WalletId};
 use service::{
-    contract::identity::Identity,
+    contract::identity::OnBehalf,
     http::{
         fields::{Body, Fields, FromFields, Query},
         health::json,
@@ -73,11 +73,11 @@ impl FromFields for TransferRequest {
             )),
         TransferProblems,
     ),
-    security(("bearer" = [])),
+    security(("bearer" = ["money:send"]), ("api_key" = ["money:send"])),
 )]
 pub(super) async fn create_transfer(
     Shared(state): Shared<State>,
-    identity: Identity,
+    identity: OnBehalf,
     key: KeyHeader,
     Body(request): Body<TransferRequest>,
 ) -> Result<Response, Problem> {
@@ -99,11 +99,11 @@ pub(super) async fn create_transfer(
             body = TransferJson),
         ReadTransferProblems,
     ),
-    security(("bearer" = [])),
+    security(("bearer" = ["wallets:read"]), ("api_key" = ["wallets:read"])),
 )]
 pub(super) async fn get_transfer(
     Shared(state): Shared<State>,
-    identity: Identity,
+    identity: OnBehalf,
     PathUuid(id): PathUuid,
 ) -> Result<Response, Problem> {
     let view = state.reads.transfer(TransferId(id.into_bytes())).await;
@@ -132,11 +132,11 @@ impl FromFields for FindRequest {
         (status = 200, description = "What became of it.", body = TransferJson),
         ReadTransferProblems,
     ),
-    security(("bearer" = [])),
+    security(("bearer" = ["wallets:read"]), ("api_key" = ["wallets:read"])),
 )]
 pub(super) async fn find_transfer(
     Shared(state): Shared<State>,
-    identity: Identity,
+    identity: OnBehalf,
     Query(request): Query<FindRequest>,
 ) -> Result<Response, Problem> {
     let account_id = AccountId(identity.account_id);
@@ -146,7 +146,7 @@ pub(super) async fn find_transfer(
 }
 
 /// The transfer as this caller may see it. Whose transfer it is otherwise is not told.
-fn answer(view: Option<TransferView>, identity: Identity) -> Result<Response, Problem> {
+fn answer(view: Option<TransferView>, identity: OnBehalf) -> Result<Response, Problem> {
     let caller = AccountId(identity.account_id);
     let seen = view.and_then(|TransferView { transfer, receiver }| {
         if transfer.key.account_id == caller {

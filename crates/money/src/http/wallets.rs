@@ -6,7 +6,7 @@ use axum::{
 };
 use ledger::{AccountId, Currency, Wallet, WalletId};
 use service::{
-    contract::identity::Identity,
+    contract::identity::OnBehalf,
     http::{
         fields::{Body, Fault, Fields, FromFields},
         health::json,
@@ -65,11 +65,11 @@ fn read_currency(code: &str) -> Result<Currency, Fault> {
             headers(("Location" = String, description = "The wallet's path."))),
         OpenProblems,
     ),
-    security(("bearer" = [])),
+    security(("bearer" = ["wallets:write"]), ("api_key" = ["wallets:write"])),
 )]
 pub(super) async fn open_wallet(
     Shared(state): Shared<State>,
-    identity: Identity,
+    identity: OnBehalf,
     Body(request): Body<OpenRequest>,
 ) -> Result<Response, Problem> {
     let account_id = AccountId(identity.account_id);
@@ -89,11 +89,11 @@ pub(super) async fn open_wallet(
         (status = 200, description = "All of them, oldest first.", body = WalletListJson),
         ListProblems,
     ),
-    security(("bearer" = [])),
+    security(("bearer" = ["wallets:read"]), ("api_key" = ["wallets:read"])),
 )]
 pub(super) async fn list_wallets(
     Shared(state): Shared<State>,
-    identity: Identity,
+    identity: OnBehalf,
 ) -> Result<Response, Problem> {
     let wallets = state.reads.wallets_of(AccountId(identity.account_id)).await;
     let items = wallets.map_err(|error| not_read(&error))?.iter().map(WalletJson::from).collect();
@@ -111,11 +111,11 @@ pub(super) async fn list_wallets(
         (status = 200, description = "The wallet.", body = WalletJson),
         WalletProblems,
     ),
-    security(("bearer" = [])),
+    security(("bearer" = ["wallets:read"]), ("api_key" = ["wallets:read"])),
 )]
 pub(super) async fn get_wallet(
     Shared(state): Shared<State>,
-    identity: Identity,
+    identity: OnBehalf,
     PathId(id): PathId,
 ) -> Result<Response, Problem> {
     let wallet = own_wallet(&state, identity, WalletId(id)).await?;
@@ -125,7 +125,7 @@ pub(super) async fn get_wallet(
 /// The caller's wallet with this id. Another's is as good as none: its existence is not told.
 pub(super) async fn own_wallet(
     state: &State,
-    identity: Identity,
+    identity: OnBehalf,
     id: WalletId,
 ) -> Result<Wallet, Problem> {
     let wallet = state.reads.wallet(id).await.map_err(|error| not_read(&error))?;

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use ledger::Movement;
 use service::{
-    contract::identity::Identity,
+    contract::identity::OnBehalf,
     http::{fields::Body, problem::Problem},
 };
 
@@ -30,11 +30,11 @@ use crate::State;
             )),
         WithdrawalProblems,
     ),
-    security(("bearer" = [])),
+    security(("bearer" = ["money:fund"]), ("api_key" = ["money:fund"])),
 )]
 pub(super) async fn create_withdrawal(
     Shared(state): Shared<State>,
-    identity: Identity,
+    identity: OnBehalf,
     key: KeyHeader,
     Body(request): Body<MovementRequest>,
 ) -> Result<Response, Problem> {

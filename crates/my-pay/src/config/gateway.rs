@@ -41,6 +41,15 @@ pub struct GatewayConfig {
     #[config(env = "MY_PAY_GATEWAY_TOKEN_REQUESTS_BURST", default = 100)]
     pub token_requests_burst: u32,
 
+    /// Requests a second that one API key may make in the long run. They are not counted by
+    /// address.
+    #[config(env = "MY_PAY_GATEWAY_API_KEY_REQUESTS_PER_SECOND", default = 1_000)]
+    pub api_key_requests_per_second: u32,
+
+    /// Requests that one API key may make at once.
+    #[config(env = "MY_PAY_GATEWAY_API_KEY_REQUESTS_BURST", default = 2_000)]
+    pub api_key_requests_burst: u32,
+
     /// How long a valid token is taken for valid without asking again. Revocations take effect at
     /// once.
     #[config(env = "MY_PAY_GATEWAY_INTROSPECTION_CACHE_LIFE_MS", default = 5_000)]
@@ -93,6 +102,7 @@ impl GatewayConfig {
             rate_limits: RateLimits {
                 address: rate(self.address_requests_per_second, self.address_requests_burst),
                 token: rate(self.token_requests_per_second, self.token_requests_burst),
+                api_key: rate(self.api_key_requests_per_second, self.api_key_requests_burst),
             },
             introspection_cache_life: Duration::from_millis(self.introspection_cache_life_ms),
             introspection_cache_tokens_max: self.introspection_cache_tokens_max,

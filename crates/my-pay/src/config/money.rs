@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use money::{EngineConfig, locks::redis::LockTimes};
 use serde::Serialize;
+use service::contract::scope::{Scope, Scopes};
 
 use super::{database::DatabaseSettings, secret::Secret};
 
@@ -68,6 +69,12 @@ pub struct MoneyConfig {
     #[config(env = "MY_PAY_MONEY_BATCH_JOBS_MAX", default = 1_024)]
     pub batch_jobs_max: usize,
 
+    /// Whether people may deposit and withdraw by themselves, which makes money out of nothing: for
+    /// trying and for load tests. Otherwise deposits and withdrawals are for API keys with the
+    /// scope `money:fund`.
+    #[config(env = "MY_PAY_MONEY_SELF_SERVICE_FUNDING", default = false)]
+    pub self_service_funding: bool,
+
     /// How often it is checked that the sum over all wallets is zero. Less often where that takes
     /// long: a check costs at most a fiftieth of one connection. 100 to 3,600,000.
     #[config(env = "MY_PAY_MONEY_CONSERVATION_INTERVAL_MS", default = 10_000)]
@@ -75,6 +82,11 @@ pub struct MoneyConfig {
 }
 
 impl MoneyConfig {
+    /// What people may do at this service beyond their usual scopes.
+    pub fn more_for_people(&self) -> Scopes {
+        if self.self_service_funding { Scopes::of(&[Scope::MoneyFund]) } else { Scopes::NONE }
+    }
+
     pub(super) fn validate(&self) -> Result<(), String> {
         if !(1..=1_000_000).contains(&self.queue_jobs_max) {
             return Err("money.queue_jobs_max must be from 1 to 1000000".to_owned());

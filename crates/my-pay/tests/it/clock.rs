@@ -37,6 +37,7 @@ impl Place {
         config.server.operations_listen = None;
         config.data_dir = folder.path().join("data");
         config.rate_limit = Switch::Off;
+        config.money.self_service_funding = true;
         config.account.password_memory_kib = 64;
         config.account.password_iterations = 1;
         Self { folder, config }

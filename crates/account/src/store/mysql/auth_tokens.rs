@@ -123,11 +123,11 @@ pub(super) async fn introspect(
         )
         .await?;
     let Some(row) = found else { return Ok(None) };
-    Ok(Some(Identity {
-        account_id: rows::get(&row, "account_id")?,
-        session_id: rows::get(&row, "session_id")?,
-        expires_at: rows::timestamp(&row, "expired_at")?,
-    }))
+    Ok(Some(Identity::person(
+        rows::get(&row, "account_id")?,
+        rows::get(&row, "session_id")?,
+        rows::timestamp(&row, "expired_at")?,
+    )))
 }
 
 /// The row that a refresh token belongs to.

@@ -115,11 +115,11 @@ pub(super) fn introspect(
            AND t.revoked_at IS NULL AND t.rotated_at IS NULL AND a.is_valid = 1",
     )?
     .query_row(params![access.0, now.as_micros()], |row| {
-        Ok(Identity {
-            account_id: row.get("account_id")?,
-            session_id: row.get("session_id")?,
-            expires_at: rows::timestamp(row, "expired_at")?,
-        })
+        Ok(Identity::person(
+            row.get("account_id")?,
+            row.get("session_id")?,
+            rows::timestamp(row, "expired_at")?,
+        ))
     })
     .optional()
 }

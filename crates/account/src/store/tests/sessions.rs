@@ -11,7 +11,7 @@ pub(super) async fn tokens_are_valid_from_login_to_expiry(case: Case) {
     let store = case.store();
     case.insert(10_001, "ada@example.com").await.unwrap();
     case.log_in(10_001, 7, at(0)).await;
-    let identity = Identity { account_id: 10_001, session_id: 7, expires_at: at(60) };
+    let identity = Identity::person(10_001, 7, at(60));
     assert_eq!(store.introspect(access(7), at(0)).await.unwrap(), Some(identity));
     let last = Timestamp::from_micros(at(60).as_micros() - 1);
     assert_eq!(store.introspect(access(7), last).await.unwrap(), Some(identity));
@@ -75,7 +75,7 @@ pub(super) async fn refreshing_replaces_both_tokens(case: Case) {
     };
     assert_eq!((rotated.account, rotated.ended), (account, vec![access(1)]));
     assert!(!case.is_valid(1, at(10)).await);
-    let identity = Identity { account_id: 10_001, session_id: 1, expires_at: at(70) };
+    let identity = Identity::person(10_001, 1, at(70));
     assert_eq!(store.introspect(access(2), at(10)).await.unwrap(), Some(identity));
     let session = Session {
         id: 1,

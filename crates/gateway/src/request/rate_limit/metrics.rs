@@ -21,7 +21,8 @@ struct LimitLabels {
 
 impl Default for RateLimitMetrics {
     fn default() -> Self {
-        let limited = counted_from_zero(["address", "token"].map(|limit| LimitLabels { limit }));
+        let limited =
+            counted_from_zero(["address", "token", "api_key"].map(|limit| LimitLabels { limit }));
         Self { fallbacks: Counter::default(), limited }
     }
 }

@@ -1,4 +1,5 @@
-//! Rate limits by address and by session: a bucket a key (the generic cell rate algorithm), and the
+//! Rate limits by address, by session and by API key: a bucket each (the generic cell rate
+//! algorithm), and the
 //! headers that tell clients where they stand (draft-ietf-httpapi-ratelimit-headers-10). Gateways
 //! that run apart share their buckets through Redis; where it fails, each goes by its own.
 
@@ -16,7 +17,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use governor::{Quota, RateLimiter, clock, middleware::StateInformationMiddleware};
 use service::{
     clock::Clock,
-    contract::identity::Identity,
+    contract::identity::{Asker, Identity},
     http::{
         network::Network,
         problem::{Problem, RATE_LIMITED},
@@ -37,7 +38,7 @@ pub(crate) const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// `"policy";q=requests;w=seconds in which that many become available`.
 pub(crate) const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Addresses, and sessions, with a bucket of their own.
+/// Addresses, sessions, and API keys, with a bucket of their own.
 const KEYS_MAX: usize = 100_000;
 
 /// Rates are whole requests a second, so a bucket always gains a request within a second. It is the
@@ -48,6 +49,7 @@ const GAIN_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct RateLimiters {
     address: Option<Limiter<Network>>,
     token: Option<Limiter<i64>>,
+    api_key: Option<Limiter<i64>>,
     limits: RateLimits,
     policies: Policies,
     shared: Option<SharedBuckets>,
@@ -58,7 +60,14 @@ pub(crate) struct RateLimiters {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     address: Option<u32>,
-    token: Option<u32>,
+    caller: Option<(CallerLimit, u32)>,
+}
+
+/// Which of the limits applies to a caller who is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CallerLimit {
+    Token,
+    ApiKey,
 }
 
 type Limiter<K> = RateLimiter<K, BoundedStore<K>, Intervals, StateInformationMiddleware>;
@@ -67,7 +76,30 @@ type Limiter<K> = RateLimiter<K, BoundedStore<K>, Intervals, StateInformationMid
 struct Policies {
     address: HeaderValue,
     token: HeaderValue,
-    both: HeaderValue,
+    api_key: HeaderValue,
+    address_and_token: HeaderValue,
+    address_and_api_key: HeaderValue,
+}
+
+impl Policies {
+    fn of(limits: &RateLimits) -> Self {
+        let policy = |name, rate: Option<Rate>| {
+            let rate = rate.map(|Rate { per_second, burst }| {
+                format!("\"{name}\";q={burst};w={}", burst.div_ceil(per_second))
+            });
+            rate.unwrap_or_default()
+        };
+        let address = policy("address", limits.address);
+        let token = policy("token", limits.token);
+        let api_key = policy("api_key", limits.api_key);
+        Self {
+            address_and_token: header_value(format!("{address}, {token}")),
+            address_and_api_key: header_value(format!("{address}, {api_key}")),
+            address: header_value(address),
+            token: header_value(token),
+            api_key: header_value(api_key),
+        }
+    }
 }
 
 impl RateLimiters {
@@ -78,42 +110,36 @@ impl RateLimiters {
         redis: Option<Redis>,
         metrics: RateLimitMetrics,
     ) -> Self {
-        let policy = |name, rate: Option<Rate>| {
-            rate.map(|Rate { per_second, burst }| {
-                format!("\"{name}\";q={burst};w={}", burst.div_ceil(per_second))
-            })
-        };
-        let policies = [policy("address", limits.address), policy("token", limits.token)];
-        let [address, token] = policies.map(Option::unwrap_or_default);
         Self {
             address: limits.address.map(|rate| limiter(rate, KEYS_MAX, clock)),
             token: limits.token.map(|rate| limiter(rate, KEYS_MAX, clock)),
+            api_key: limits.api_key.map(|rate| limiter(rate, KEYS_MAX, clock)),
+            policies: Policies::of(&limits),
             limits,
             shared: redis.map(SharedBuckets::new),
             metrics,
-            policies: Policies {
-                both: header_value(format!("{address}, {token}")),
-                address: header_value(address),
-                token: header_value(token),
-            },
         }
     }
 
     /// Counts a request from this address, and if it is known already whose it is, also of that
     /// session: both take one round trip to Redis. Requests without an address, which no server of
-    /// ours makes, are one client.
+    /// ours makes, are one client. A backend sends the requests of all its customers from few
+    /// addresses: those of a known API key count for the key alone.
     pub(crate) async fn take_address(
         &self,
         peer: Option<PeerAddress>,
         known: Option<&Identity>,
         standing: &mut Standing,
     ) -> Result<(), Problem> {
+        if known.is_some_and(|known| matches!(known.asker, Asker::ApiKey { .. })) {
+            return Ok(());
+        }
         let address = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0.ip());
         let network = Network::of(address);
         if let Some(shared) = &self.shared {
             let address = self.limits.address.map(|rate| (Client::Address(network), rate));
-            let session = known.map(|identity| Client::Session(identity.session_id));
-            if let Some(result) = self.take_shared(shared, address, session, standing).await {
+            let caller = known.and_then(|known| self.bucket_of(known.asker));
+            if let Some(result) = self.take_shared(shared, address, caller, standing).await {
                 return result;
             }
         }
@@ -121,24 +147,39 @@ impl RateLimiters {
         self.metrics.count("address", standing.note_address(take(limiter, &network)))
     }
 
-    /// Counts a request of this session, unless it has been counted together with its address.
-    pub(crate) async fn take_token(
+    /// Counts a request of this session or API key, unless it has been counted together with its
+    /// address.
+    pub(crate) async fn take_caller(
         &self,
         identity: &Identity,
         standing: &mut Standing,
     ) -> Result<(), Problem> {
-        let Some(limiter) = &self.token else { return Ok(()) };
-        if standing.token.is_some() {
+        let (limit, limiter, id) = match identity.asker {
+            Asker::Person { session_id, .. } => (CallerLimit::Token, &self.token, session_id),
+            Asker::ApiKey { id } => (CallerLimit::ApiKey, &self.api_key, id),
+        };
+        let Some(limiter) = limiter else { return Ok(()) };
+        if standing.caller.is_some() {
             return Ok(());
         }
         if let Some(shared) = &self.shared {
-            let session = Some(Client::Session(identity.session_id));
-            if let Some(result) = self.take_shared(shared, None, session, standing).await {
+            let caller = self.bucket_of(identity.asker);
+            if let Some(result) = self.take_shared(shared, None, caller, standing).await {
                 return result;
             }
         }
-        let left = take(limiter, &identity.session_id);
-        self.metrics.count("token", standing.note_token(left))
+        let left = take(limiter, &id);
+        self.metrics.count(limit.name(), standing.note_caller(limit, left))
+    }
+
+    /// The shared bucket of a caller, if there is a limit for it.
+    fn bucket_of(&self, asker: Asker) -> Option<(Client, Rate)> {
+        match asker {
+            Asker::Person { session_id, .. } => {
+                Some(Client::Session(session_id)).zip(self.limits.token)
+            }
+            Asker::ApiKey { id } => Some(Client::ApiKey(id)).zip(self.limits.api_key),
+        }
     }
 
     /// Takes from the shared buckets; `None` if Redis does not say whether there is anything left.
@@ -146,12 +187,11 @@ impl RateLimiters {
         &self,
         shared: &SharedBuckets,
         address: Option<(Client, Rate)>,
-        session: Option<Client>,
+        caller: Option<(Client, Rate)>,
         standing: &mut Standing,
     ) -> Option<Result<(), Problem>> {
-        let session = session.zip(self.limits.token);
         let bucket = |(of, rate)| Bucket { of, rate };
-        let buckets: Vec<_> = address.into_iter().chain(session).map(bucket).collect();
+        let buckets: Vec<_> = address.into_iter().chain(caller).map(bucket).collect();
         if buckets.is_empty() {
             return Some(Ok(()));
         }
@@ -163,17 +203,25 @@ impl RateLimiters {
         let mut taken = buckets.iter().zip(taken);
         Some(taken.try_for_each(|(bucket, left)| match bucket.of {
             Client::Address(_) => self.metrics.count("address", standing.note_address(left)),
-            Client::Session(_) => self.metrics.count("token", standing.note_token(left)),
+            Client::Session(_) => {
+                self.metrics.count("token", standing.note_caller(CallerLimit::Token, left))
+            }
+            Client::ApiKey(_) => {
+                self.metrics.count("api_key", standing.note_caller(CallerLimit::ApiKey, left))
+            }
         }))
     }
 
     /// Tells the client where it stands.
     pub(crate) fn tell(&self, standing: Standing, headers: &mut HeaderMap) {
-        let policy = match (standing.address, standing.token) {
+        let policies = &self.policies;
+        let policy = match (standing.address, standing.caller) {
             (None, None) => return,
-            (Some(_), None) => &self.policies.address,
-            (None, Some(_)) => &self.policies.token,
-            (Some(_), Some(_)) => &self.policies.both,
+            (Some(_), None) => &policies.address,
+            (None, Some((CallerLimit::Token, _))) => &policies.token,
+            (None, Some((CallerLimit::ApiKey, _))) => &policies.api_key,
+            (Some(_), Some((CallerLimit::Token, _))) => &policies.address_and_token,
+            (Some(_), Some((CallerLimit::ApiKey, _))) => &policies.address_and_api_key,
         };
         headers.insert(RATELIMIT_POLICY, policy.clone());
         headers.insert(RATELIMIT, header_value(standing.to_string()));
@@ -192,16 +240,12 @@ impl RateLimiters {
     fn sweep_once(&self) {
         self.address.iter().for_each(Limiter::retain_recent);
         self.token.iter().for_each(Limiter::retain_recent);
-    }
-
-    /// Whether it pays to know whose a request is before its address is counted.
-    pub(crate) fn are_shared(&self) -> bool {
-        self.shared.is_some() && self.token.is_some()
+        self.api_key.iter().for_each(Limiter::retain_recent);
     }
 
     /// Whether there is anything to limit.
     pub(crate) fn are_off(&self) -> bool {
-        self.address.is_none() && self.token.is_none()
+        self.address.is_none() && self.token.is_none() && self.api_key.is_none()
     }
 }
 
@@ -211,9 +255,23 @@ impl Standing {
         left.map(drop).ok_or_else(|| refusal("Too many requests from this address."))
     }
 
-    fn note_token(&mut self, left: Option<u32>) -> Result<(), Problem> {
-        self.token = Some(left.unwrap_or(0));
-        left.map(drop).ok_or_else(|| refusal("Too many requests with this access token."))
+    fn note_caller(&mut self, limit: CallerLimit, left: Option<u32>) -> Result<(), Problem> {
+        self.caller = Some((limit, left.unwrap_or(0)));
+        left.map(drop).ok_or_else(|| {
+            refusal(match limit {
+                CallerLimit::Token => "Too many requests with this access token.",
+                CallerLimit::ApiKey => "Too many requests with this API key.",
+            })
+        })
+    }
+}
+
+impl CallerLimit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::ApiKey => "api_key",
+        }
     }
 }
 
@@ -221,8 +279,9 @@ impl std::fmt::Display for Standing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let seconds = GAIN_INTERVAL.as_secs();
         let mut is_first = true;
-        for (name, left) in [("address", self.address), ("token", self.token)] {
-            let Some(left) = left else { continue };
+        let address = self.address.map(|left| ("address", left));
+        let caller = self.caller.map(|(limit, left)| (limit.name(), left));
+        for (name, left) in address.into_iter().chain(caller) {
             if !std::mem::take(&mut is_first) {
                 f.write_str(", ")?;
             }

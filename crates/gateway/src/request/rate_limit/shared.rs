@@ -31,6 +31,7 @@ pub(super) struct Bucket {
 pub(super) enum Client {
     Address(Network),
     Session(i64),
+    ApiKey(i64),
 }
 
 impl SharedBuckets {
@@ -66,6 +67,7 @@ impl ToRedisArgs for Client {
                 format!("mypay:rate:address:{a:x}:{b:x}:{c:x}:{d:x}")
             }
             Self::Session(id) => format!("mypay:rate:session:{id}"),
+            Self::ApiKey(id) => format!("mypay:rate:api-key:{id}"),
         };
         out.write_arg(key.as_bytes());
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use governor::state::keyed::ShrinkableKeyedStateStore as _;
-use service::clock::Timestamp;
+use service::{clock::Timestamp, contract::scope::Scopes};
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn clock() -> Clock {
 
 fn limits(address: Option<(u32, u32)>, token: Option<(u32, u32)>) -> RateLimits {
     let rate = |(per_second, burst)| Rate { per_second, burst };
-    RateLimits { address: address.map(rate), token: token.map(rate) }
+    RateLimits { address: address.map(rate), token: token.map(rate), api_key: None }
 }
 
 fn own(limits: RateLimits, clock: &Clock) -> RateLimiters {
@@ -69,8 +69,7 @@ async fn clients_without_an_address_are_one_client() {
 
 #[tokio::test]
 async fn the_headers_name_the_limits_that_applied() {
-    let identity =
-        Identity { account_id: 1, session_id: 2, expires_at: Timestamp::from_micros(i64::MAX) };
+    let identity = Identity::person(1, 2, Identity::NEVER);
     for (address, token, policy, standing) in [
         (None, None, None, None),
         (Some((200, 400)), None, Some(r#""address";q=400;w=2"#), Some(r#""address";r=399;t=1"#)),
@@ -85,13 +84,39 @@ async fn the_headers_name_the_limits_that_applied() {
         let limiters = own(limits(address, token), &clock());
         let mut found = Standing::default();
         limiters.take_address(None, None, &mut found).await.unwrap();
-        limiters.take_token(&identity, &mut found).await.unwrap();
+        limiters.take_caller(&identity, &mut found).await.unwrap();
         let mut headers = HeaderMap::new();
         limiters.tell(found, &mut headers);
         let header = |name| headers.get(name).map(|value| value.to_str().unwrap());
         assert_eq!((header(RATELIMIT_POLICY), header(RATELIMIT)), (policy, standing));
         assert_eq!(limiters.are_off(), policy.is_none());
     }
+}
+
+/// A backend sends the requests of all its customers from one address.
+#[tokio::test]
+async fn an_api_key_has_a_limit_of_its_own_in_place_of_the_address() {
+    let rate = |per_second, burst| Some(Rate { per_second, burst });
+    let limits = RateLimits { address: rate(1, 1), token: rate(1, 1), api_key: rate(3, 3) };
+    let limiters = own(limits, &clock());
+    let key = |id| Identity::api_key(id, Scopes::NONE, Identity::NEVER);
+    let take = async |identity: &Identity| {
+        let mut standing = Standing::default();
+        limiters.take_address(None, Some(identity), &mut standing).await?;
+        limiters.take_caller(identity, &mut standing).await?;
+        Ok::<_, Problem>(standing.to_string())
+    };
+    for left in [2, 1, 0] {
+        assert_eq!(take(&key(7)).await.unwrap(), format!(r#""api_key";r={left};t=1"#));
+    }
+    assert_eq!(take(&key(7)).await.unwrap_err().kind, &RATE_LIMITED);
+    assert!(take(&key(8)).await.is_ok(), "each key has its own");
+    // The same number is another bucket for a session.
+    assert!(take(&Identity::person(1, 7, Identity::NEVER)).await.is_ok());
+    // A key that is not known before its address is counted counts for both, once.
+    let mut standing = Standing::default();
+    let address = limiters.take_address(None, None, &mut standing).await;
+    assert!(address.is_err(), "the address was used up by the person");
 }
 
 #[tokio::test]

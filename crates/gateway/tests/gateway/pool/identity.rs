@@ -46,7 +46,10 @@ async fn a_service_learns_who_is_calling() {
     let pooled = pooled(&[&instance]).await;
     pooled.world.issue("mine", 7);
     for (token, expected) in [
-        ("authorization: Bearer mine", "Known(Identity { account_id: 7, session_id: 70,"),
+        (
+            "authorization: Bearer mine",
+            "Known(Identity { asker: Person { account_id: 7, session_id: 70 }, account_id: Some(7),",
+        ),
         ("authorization: Bearer other", "Refused one"),
         ("x-my-pay-identity: forged", "Anonymous one"),
     ] {

@@ -44,7 +44,7 @@ impl Inside {
             .unwrap()
             .into_parts();
         let expires_at = self.clock.now().plus(Duration::from_mins(10));
-        let identity = Identity { account_id: from.account_id, session_id: 1, expires_at };
+        let identity = Identity::person(from.account_id, 1, expires_at);
         let subject = Subject::Caller(Caller::Known(identity));
         let bytes = body.to_string();
         let signed = self.signer.sign(subject, Party::Money, &parts, bytes.as_bytes());

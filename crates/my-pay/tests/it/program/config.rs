@@ -73,6 +73,8 @@ fn the_effective_configuration_is_a_file_that_gives_it_again() {
         address_requests_burst = 400
         token_requests_per_second = 50
         token_requests_burst = 100
+        api_key_requests_per_second = 1000
+        api_key_requests_burst = 2000
         introspection_cache_life_ms = 5000
         introspection_cache_tokens_max = 100000
         introspection_timeout_ms = 2000
@@ -102,6 +104,7 @@ fn the_effective_configuration_is_a_file_that_gives_it_again() {
         lock_expiry_ms = 5000
         queue_jobs_max = 16384
         batch_jobs_max = 1024
+        self_service_funding = false
         conservation_interval_ms = 10000
     "#]]
     .assert_eq(&printed.stdout);

@@ -149,6 +149,7 @@ impl Settings {
         let ours = [
             ("MY_PAY_LOG_FORMAT", "json"),
             ("MY_PAY_RATE_LIMIT", "off"),
+            ("MY_PAY_MONEY_SELF_SERVICE_FUNDING", "true"),
             ("MY_PAY_ACCOUNT_PASSWORD_MEMORY_KIB", "64"),
             ("MY_PAY_ACCOUNT_PASSWORD_ITERATIONS", "1"),
             ("MY_PAY_ACCOUNT_PASSWORD_WAITING_MAX", "10000"),

@@ -63,6 +63,7 @@ impl Product {
         config.listen = "127.0.0.1:0".parse().unwrap();
         config.data_dir = folder.path().join("data");
         config.rate_limit = Switch::Off;
+        config.money.self_service_funding = true;
         config.account.password_memory_kib = 64;
         config.account.password_iterations = 1;
         config.account.password_waiting_max = 10_000;

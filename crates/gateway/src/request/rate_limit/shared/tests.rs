@@ -12,7 +12,7 @@ use service::{
 use tokio::time::timeout;
 
 use super::{
-    super::{RATELIMIT, RATELIMIT_POLICY, RateLimitMetrics, RateLimiters, Standing},
+    super::{CallerLimit, RATELIMIT, RATELIMIT_POLICY, RateLimitMetrics, RateLimiters, Standing},
     *,
 };
 use crate::config::RateLimits;
@@ -38,7 +38,7 @@ impl OneGateway {
         // Its own clock stands still, so its own buckets are never refilled.
         let clock = Clock::held(Timestamp::from_micros(1_000_000));
         let shared = (Some(redis.clone()), metrics.clone());
-        let limits = RateLimits { address, token };
+        let limits = RateLimits { address, token, api_key: None };
         let limiters = RateLimiters::new(limits, &clock, shared.0, shared.1);
         let gateway = Self { limiters, redis, metrics };
         gateway.up().await;
@@ -65,7 +65,7 @@ impl OneGateway {
 }
 
 fn identity(session_id: i64) -> Identity {
-    Identity { account_id: 1, session_id, expires_at: Timestamp::from_micros(i64::MAX) }
+    Identity::person(1, session_id, Identity::NEVER)
 }
 
 async fn two(server: &testing::Redis, address: Option<Rate>) -> (OneGateway, OneGateway) {
@@ -94,7 +94,7 @@ async fn a_shared_bucket_counts_as_a_gateways_own_does() {
     for rate in [Rate { per_second: 1, burst: 1 }, Rate { per_second: 3, burst: 3 }, SLOW.unwrap()]
     {
         let shared = OneGateway::start(&server, Some(rate), None).await;
-        let limits = RateLimits { address: Some(rate), token: None };
+        let limits = RateLimits { address: Some(rate), token: None, api_key: None };
         let clock = Clock::held(Timestamp::from_micros(1_000_000));
         let metrics = RateLimitMetrics::default();
         let own = RateLimiters::new(limits, &clock, None, metrics);
@@ -155,7 +155,7 @@ async fn an_address_and_a_session_take_one_round_trip_and_the_headers_tell_both(
     let before = calls().await;
     let (taken, mut standing) = gateway.send("192.0.2.1", Some(7)).await;
     taken.unwrap();
-    gateway.limiters.take_token(&identity(7), &mut standing).await.unwrap();
+    gateway.limiters.take_caller(&identity(7), &mut standing).await.unwrap();
     assert_eq!(calls().await, before + 1);
     let mut headers = HeaderMap::new();
     gateway.limiters.tell(standing, &mut headers);
@@ -173,7 +173,7 @@ async fn an_address_and_a_session_take_one_round_trip_and_the_headers_tell_both(
     while gateway.send("192.0.2.4", None).await.0.is_ok() {}
     let (refused, standing) = gateway.send("192.0.2.4", Some(8)).await;
     refused.unwrap_err();
-    assert_eq!(standing, Standing { address: Some(0), token: None });
+    assert_eq!(standing, Standing { address: Some(0), caller: None });
 }
 
 #[tokio::test]
@@ -184,8 +184,8 @@ async fn a_session_that_was_not_known_before_is_counted_after() {
     for (gateway, left) in [(&a, 999), (&b, 998)] {
         let mut standing = Standing::default();
         gateway.limiters.take_address(None, None, &mut standing).await.unwrap();
-        gateway.limiters.take_token(&identity(7), &mut standing).await.unwrap();
-        assert_eq!(standing, Standing { address: None, token: Some(left) });
+        gateway.limiters.take_caller(&identity(7), &mut standing).await.unwrap();
+        assert_eq!(standing, Standing { address: None, caller: Some((CallerLimit::Token, left)) });
     }
 }
 
