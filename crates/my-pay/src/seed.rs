@@ -122,6 +122,11 @@ impl Api {
         let wallet_id = self.open_wallet(account).await?;
         let deposit = json!({ "walletId": wallet_id, "amount": self.funds, "summary": "seed" });
         let deposited = self.post("/money/v1/deposits", account, &deposit).await?;
+        anyhow::ensure!(
+            deposited.status != StatusCode::FORBIDDEN,
+            "people may not deposit for themselves: start the money service for the load test with \
+             MY_PAY_MONEY_SELF_SERVICE_FUNDING=true"
+        );
         created("/money/v1/deposits", &deposited)?;
         Ok(json!({
             "accountId": account.account.id,
