@@ -52,9 +52,12 @@ impl Up {
         Self::start_for(Purpose::Service, config, clock, Vec::new()).await
     }
 
-    /// The same for the demonstration, which marks the data directory as its own.
+    /// The same for the demonstration, which marks the data directory as its own and lets people
+    /// make money.
     pub async fn start_demonstration(config: &Config, clock: Clock) -> anyhow::Result<Self> {
-        Self::start_for(Purpose::Demonstration, config, clock, Vec::new()).await
+        let mut config = config.clone();
+        config.money.self_service_funding = true;
+        Self::start_for(Purpose::Demonstration, &config, clock, Vec::new()).await
     }
 
     /// The same, with further routes behind the gateway.

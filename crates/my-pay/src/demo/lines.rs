@@ -26,7 +26,9 @@ impl Scene<'_> {
         let file = secrets::file(self.data_dir);
         writeln!(
             text,
-            "The demonstration, for this machine only. Its passwords are kept in {}.\n",
+            "The demonstration, for this machine only. Its passwords are kept in {}.\n\
+             People may top up by themselves here, which makes money out of nothing: it has\n\
+             switched on money.self_service_funding, which is off otherwise.\n",
             file.display()
         )
         .expect(WRITES);
@@ -85,15 +87,15 @@ impl Scene<'_> {
             (Found::Ready(ann), Found::Ready(bob)) => {
                 *text += "Paste a line:\n\n";
                 self.send(text, ann, bob);
-                self.read(text, &BOB, bob);
+                self.use_alone(text, &BOB, bob);
             }
             (Found::Away(_), Found::Ready(bob)) => {
                 *text += "What works without Ann:\n\n";
-                self.read(text, &BOB, bob);
+                self.use_alone(text, &BOB, bob);
             }
             (Found::Ready(ann), Found::Away(_)) => {
                 *text += "What works without Bob:\n\n";
-                self.read(text, &ANN, ann);
+                self.use_alone(text, &ANN, ann);
             }
             (Found::Away(_), Found::Away(_)) => {
                 *text += "Neither can log in; anyone on this machine can register:\n\n";
@@ -116,11 +118,16 @@ impl Scene<'_> {
         .expect(WRITES);
     }
 
-    fn read(&self, text: &mut String, person: &Person, ready: &Ready) {
-        let (url, token, name) = (&self.url, ready.token.as_str(), person.name);
+    /// What a person does without the other.
+    fn use_alone(&self, text: &mut String, person: &Person, ready: &Ready) {
+        let (url, key, token, name) = (&self.url, &self.key, ready.token.as_str(), person.name);
         writeln!(
             text,
-            "# {name} reads the wallets and the history of the account\n\
+            "# {name} tops up\n\
+             curl -s {url}/money/v1/deposits -H 'Authorization: Bearer {token}' \
+             -H 'Content-Type: application/json' -H 'Idempotency-Key: {key}' \
+             -d '{{\"amount\": 500, \"summary\": \"out of nothing\"}}'\n\n\
+             # {name} reads the wallets and the history of the account\n\
              curl -s {url}/money/v1/wallets -H 'Authorization: Bearer {token}'\n\
              curl -s {url}/money/v1/transactions -H 'Authorization: Bearer {token}'"
         )

@@ -84,8 +84,10 @@ async fn the_services_start_apart_as_the_readme_says() {
     .await;
     assert!(terminal.is_running(), "a command failed: {:#?}", terminal.wait(PATIENCE));
     let ann = Person::register(client, "Ann").await.with_wallet().await;
-    ann.deposit(3_000).await;
-    assert_eq!(ann.balance().await, 3_000);
+    let body = serde_json::json!({"amount": 3_000});
+    let refused = ann.move_money("deposits", "for-nothing", &body).await;
+    assert_eq!((refused.status, &refused.body["code"]), (403, &"insufficient_scope".into()));
+    assert_eq!(ann.balance().await, 0);
     terminal.signal(Signal::TERM);
     terminal.wait(PATIENCE);
 }

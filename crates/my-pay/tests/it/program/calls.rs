@@ -41,7 +41,9 @@ async fn seeding_makes_accounts_that_can_move_money_at_once() {
     let folder = tempfile::tempdir().unwrap();
     // With rate limits, and more calls than an address may make at once.
     let up = ["up", "--listen", "127.0.0.1:0", "--data-dir", "data", "--log-format", "json"];
-    let program = Program::start(&mut my_pay(folder.path(), &up));
+    let mut command = my_pay(folder.path(), &up);
+    command.env("MY_PAY_MONEY_SELF_SERVICE_FUNDING", "true");
+    let program = Program::start(&mut command);
     let url = format!("http://{}", program.address);
     // What was there before is replaced, and so is who may read it.
     let file = folder.path().join("seed.jsonl");
@@ -103,5 +105,13 @@ fn seeding_says_clearly_what_is_missing() {
     names.sort();
     assert_eq!(names, ["data", "other", "seed.jsonl"], "nothing half-made is left");
     assert_eq!(fs::read_to_string(folder.path().join("seed.jsonl")).unwrap(), "old");
-    drop(program);
+    drop((program, stranger));
+    // The right gateway, where people make no money.
+    let refusing = Program::start(&mut my_pay(folder.path(), listen));
+    let url = format!("http://{}", refusing.address);
+    let flags = ["seed", "--accounts", "1", "--data-dir", "other", "--output", "seed.jsonl"];
+    let refused = run_my_pay(folder.path(), &[&flags[..], &["--url", &url]].concat());
+    assert_eq!(refused.code(), Some(1));
+    let setting = "with MY_PAY_MONEY_SELF_SERVICE_FUNDING=true";
+    assert!(refused.stderr.contains(setting), "{}", refused.stderr);
 }

@@ -31,6 +31,8 @@ impl Demo {
     fn command(folder: &TempDir) -> Command {
         let mut command = Program::command(folder.path());
         command.arg("--demo");
+        // The demonstration switches it on itself.
+        command.env_remove("MY_PAY_MONEY_SELF_SERVICE_FUNDING");
         command
     }
 
@@ -113,12 +115,14 @@ fn pasted_lines_move_money_once_a_start() {
     let history = paste(demo.curl("/money/v1/transactions"));
     assert_eq!(history["items"][0]["transferId"], sent["id"]);
     assert_eq!(history["items"][0]["summary"], "lunch");
+    assert_eq!(paste(demo.curl("/money/v1/deposits"))["balance"], 103_500);
+    assert!(demo.said.concat().contains("switched on money.self_service_funding"));
     demo.stop();
 
     let demo = Demo::start(&folder);
-    assert_eq!(demo.balance_of_bob(), Some(103_000), "the funds are given once");
+    assert_eq!(demo.balance_of_bob(), Some(103_500), "the funds are given once");
     assert_eq!(demo.send()["balance"], 94_000);
-    assert_eq!(demo.balance_of_bob(), Some(106_000));
+    assert_eq!(demo.balance_of_bob(), Some(106_500));
     demo.stop();
 }
 
