@@ -1,7 +1,7 @@
 //! Everything that a use case may answer instead of success. What clients see of it is decided in
 //! `http/problems.rs`.
 
-use crate::{password::HashError, store};
+use crate::{operations::OperationRefusal, password::HashError, store};
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,9 @@ pub enum Error {
     /// There is no such account, or it is somebody else's.
     #[error("there is no such account")]
     AccountNotFound,
+    /// An operation was not carried out.
+    #[error(transparent)]
+    OperationRefused(OperationRefusal),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] store::Error),

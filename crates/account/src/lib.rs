@@ -2,7 +2,6 @@
 //! a token belongs to and what an account may do; it knows nothing of wallets or money.
 
 mod accounts;
-pub mod admin;
 mod auths;
 pub mod config;
 mod demonstration;
@@ -13,6 +12,7 @@ mod http;
 pub mod ids;
 mod introspection;
 mod metrics;
+pub mod operations;
 pub mod password;
 mod readiness;
 mod revocations;

@@ -248,7 +248,7 @@ const TRANSACTIONS: [&str; 9] = [
     "insert_account",
     "update_account",
     "close_account",
-    "enable_account",
+    "operate",
     "start_session",
     "rotate",
     "end_session",

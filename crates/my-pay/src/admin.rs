@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use money::store::audit::AuditReport;
-use service::{clock::Clock, waiting::waiting_for};
+use service::waiting::waiting_for;
 
 use crate::{
     config::{Config, DatabaseSettings, DatabaseUrl},
@@ -15,14 +15,6 @@ use crate::{
     database::mysql_database,
     flags::{DatabaseFlags, Owner},
 };
-
-/// Lifts the suspension of an account.
-pub async fn enable_account(id: i64, flags: &DatabaseFlags) -> anyhow::Result<()> {
-    let config = Config::load(&(Owner::Account, flags))?;
-    let store = account_store(flags, &config).await?;
-    account::admin::enable_account(store.as_ref(), id, &Clock::system()).await?;
-    Ok(())
-}
 
 /// The account database, beside whoever serves from it.
 pub(crate) async fn account_store(

@@ -22,6 +22,7 @@ mod database;
 mod edge;
 pub mod open_files;
 mod operations;
+pub mod operator;
 pub mod output;
 mod server;
 pub mod signals;

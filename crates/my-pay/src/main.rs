@@ -19,7 +19,9 @@ use my_pay::{
     health,
     migrate::{self, Which},
     money::Money,
-    open_files, output, seed,
+    open_files,
+    operator::{self, AccountCommand},
+    output, seed,
     signals::{Interrupted, Signals},
     up::Up,
 };
@@ -88,13 +90,9 @@ struct UpArgs {
 
 #[derive(Debug, Subcommand)]
 enum AdminCommand {
-    /// Lifts the suspension of an account
-    EnableAccount {
-        /// The account's id
-        id: i64,
-        #[command(flatten)]
-        flags: DatabaseFlags,
-    },
+    /// Suspends and enables accounts, ends their sessions, and tells what was done
+    #[command(subcommand)]
+    Account(AccountCommand),
     /// Checks that the books add up: zero-sum, balances, chains, keys
     Audit {
         #[command(flatten)]
@@ -184,10 +182,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let seeded = async move { seed::seed(&flags, Clock::system()).await };
             say(&block_on(signals.unless_told(seeded))?)
         }
-        Command::Admin(AdminCommand::EnableAccount { id, flags }) => {
-            let enabled = async move { admin::enable_account(id, &flags).await };
-            block_on(signals.unless_told(enabled))?;
-            say(&format!("account {id} is enabled\n"))
+        Command::Admin(AdminCommand::Account(command)) => {
+            let done = async move { operator::account(command).await };
+            say(&block_on(signals.unless_told(done))?)
         }
         Command::Admin(AdminCommand::Audit { flags }) => {
             let audited = async move { admin::audit(&flags).await };

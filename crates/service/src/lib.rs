@@ -11,6 +11,7 @@ pub mod http;
 pub mod installation;
 pub mod jitter;
 pub mod metrics;
+pub mod operator;
 pub mod redis;
 pub mod shutdown;
 pub mod store;

@@ -6,7 +6,7 @@ use service::http::problem::{
     ACCOUNT_NOT_FOUND, ANY_CALL, Kind, Problem, WITH_BODY, WITH_TOKEN, chain, kind,
 };
 
-use crate::{Error, password::HashError, store};
+use crate::{Error, operations::OperationRefusal, password::HashError, store};
 
 /// The email belongs to an account already, perhaps a closed one.
 pub(super) const EMAIL_TAKEN: Kind = kind(409, "email_taken", "The email belongs to an account");
@@ -19,6 +19,17 @@ pub(super) const ACCOUNT_DISABLED: Kind =
 /// The refresh token is unknown, expired, revoked or used before.
 pub(super) const INVALID_REFRESH_TOKEN: Kind =
     kind(401, "invalid_refresh_token", "The refresh token is not valid");
+/// The account cannot be suspended once more.
+const ACCOUNT_ALREADY_SUSPENDED: Kind =
+    kind(409, "account_already_suspended", "The account is suspended already");
+/// There is no suspension to lift.
+const ACCOUNT_NOT_SUSPENDED: Kind =
+    kind(409, "account_not_suspended", "The account is not suspended");
+/// Nothing is done with a closed account any more.
+const ACCOUNT_CLOSED: Kind = kind(409, "account_closed", "The account is closed for good");
+/// There is no session to end.
+const NO_LIVE_SESSIONS: Kind = kind(409, "no_live_sessions", "The account has no live session");
+
 /// The database did not say whether a change was made.
 pub(super) const OUTCOME_UNKNOWN: Kind =
     kind(503, "outcome_unknown", "The change may have been made or not; look before asking again");
@@ -58,6 +69,7 @@ impl From<Error> for Problem {
             Error::InvalidRefreshToken => Self::new(&INVALID_REFRESH_TOKEN)
                 .detail("The refresh token is unknown, expired, revoked or used before: log in."),
             Error::AccountNotFound => Self::new(&ACCOUNT_NOT_FOUND),
+            Error::OperationRefused(refusal) => operation_refused(*refusal),
             Error::Store(store::Error::Busy(_)) => Self::unavailable(&error)
                 .retry_after(Duration::from_secs(1))
                 .detail("The database cannot do it now; nothing was done."),
@@ -76,6 +88,17 @@ impl From<Error> for Problem {
             | Error::BrokeOff(_) => Self::internal(&error),
         }
     }
+}
+
+fn operation_refused(refusal: OperationRefusal) -> Problem {
+    let kind = match refusal {
+        OperationRefusal::Unknown => return Problem::new(&ACCOUNT_NOT_FOUND),
+        OperationRefusal::Closed => &ACCOUNT_CLOSED,
+        OperationRefusal::AlreadySuspended => &ACCOUNT_ALREADY_SUSPENDED,
+        OperationRefusal::NotSuspended => &ACCOUNT_NOT_SUSPENDED,
+        OperationRefusal::NoSessions => &NO_LIVE_SESSIONS,
+    };
+    Problem::new(kind).detail("Nothing was changed, and nothing is recorded.")
 }
 
 #[cfg(test)]
@@ -99,6 +122,15 @@ mod tests {
             (Error::AccountDisabled, 403, "account_disabled"),
             (Error::InvalidRefreshToken, 401, "invalid_refresh_token"),
             (Error::AccountNotFound, 404, "account_not_found"),
+            (Error::OperationRefused(OperationRefusal::Unknown), 404, "account_not_found"),
+            (Error::OperationRefused(OperationRefusal::Closed), 409, "account_closed"),
+            (
+                Error::OperationRefused(OperationRefusal::AlreadySuspended),
+                409,
+                "account_already_suspended",
+            ),
+            (Error::OperationRefused(OperationRefusal::NotSuspended), 409, "account_not_suspended"),
+            (Error::OperationRefused(OperationRefusal::NoSessions), 409, "no_live_sessions"),
             (Error::Store(store::Error::Busy("secret".into())), 503, "unavailable"),
             (Error::Store(store::Error::OutcomeUnknown("secret".into())), 503, "outcome_unknown"),
             (Error::Store(store::Error::Failed("secret".into())), 500, "internal_error"),

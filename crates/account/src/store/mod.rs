@@ -25,7 +25,12 @@ use service::{
     },
 };
 
-use crate::{email::Email, ids::IdName, token::Salt};
+use crate::{
+    email::Email,
+    ids::IdName,
+    operations::{NewOperation, Operation, OperationRefusal},
+    token::Salt,
+};
 
 /// The schema that these migrations make.
 const fn schema(migrations: Migrations) -> Schema {
@@ -132,17 +137,6 @@ pub enum ChangeRefusal {
     EmailTaken,
 }
 
-/// Why an account was not enabled by an operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EnableRefusal {
-    /// There is no such account.
-    Unknown,
-    /// It is closed, which is for good.
-    Closed,
-    /// It is not suspended.
-    AlreadyActive,
-}
-
 /// An account after a change, and the access tokens that the change ended before their time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -159,6 +153,15 @@ pub struct EndedToken {
     pub sequence: i64,
     /// Was valid until then.
     pub digest: TokenDigest,
+}
+
+/// An operation that was carried out, and the access tokens that it ended before their time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operated {
+    /// As it is recorded.
+    pub operation: Operation,
+    /// Were valid until this operation.
+    pub ended: Vec<TokenDigest>,
 }
 
 /// A new pair of tokens. Stored as digests only.
@@ -263,12 +266,20 @@ pub trait Store: Send + Sync {
     fn close_account(&self, id: i64, now: Timestamp)
     -> Outcome<'_, Result<Changed, ChangeRefusal>>;
 
-    /// Lifts a suspension on behalf of an operator, and tells the feed.
-    fn enable_account(
+    /// Carries out an operation and records it. A change of standing is told to the feed.
+    fn operate(
         &self,
-        id: i64,
+        new: NewOperation,
         now: Timestamp,
-    ) -> Outcome<'_, Result<Account, EnableRefusal>>;
+    ) -> Outcome<'_, Result<Operated, OperationRefusal>>;
+
+    /// The account's operations before the sequence `before`, newest first, at most `limit`.
+    fn operations(
+        &self,
+        account_id: i64,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Outcome<'_, Vec<Operation>>;
 
     /// Starts a session, unless the account stopped being active in the meantime (`None`). Beyond
     /// `sessions_max` it ends the oldest.

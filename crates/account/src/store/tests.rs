@@ -2,6 +2,7 @@
 //! it over fixtures of its own.
 
 mod accounts;
+mod operations;
 mod sessions;
 
 use std::{any::Any, sync::Arc, time::Duration};
@@ -26,7 +27,6 @@ pub(crate) async fn check(fixture: impl AsyncFn() -> Fixture) {
     accounts::emails_are_unique_without_regard_to_case(case().await).await;
     accounts::owners_change_what_is_theirs_while_they_may(case().await).await;
     accounts::leaving_good_standing_ends_tokens_and_tells_the_feed(case().await).await;
-    accounts::only_suspended_accounts_are_enabled(case().await).await;
     sessions::tokens_are_valid_from_login_to_expiry(case().await).await;
     sessions::sessions_are_listed_newest_first_and_end_apart(case().await).await;
     sessions::beyond_the_most_sessions_the_oldest_ends(case().await).await;
@@ -36,6 +36,10 @@ pub(crate) async fn check(fixture: impl AsyncFn() -> Fixture) {
     sessions::one_of_many_simultaneous_refreshes_wins(case().await).await;
     sessions::a_refresh_token_gives_the_same_pair_again_for_moments(case().await).await;
     sessions::dead_pairs_are_purged_and_live_ones_stay(case().await).await;
+    operations::operations_take_effect_and_are_recorded(case().await).await;
+    operations::what_changes_nothing_is_refused_and_not_recorded(case().await).await;
+    operations::operations_are_read_in_pieces(case().await).await;
+    operations::simultaneous_operations_are_numbered_one_by_one(case().await).await;
     accounts::the_feed_is_read_in_pieces(case().await).await;
     accounts::the_installation_is_recorded_once(case().await).await;
     case().await.store().ping().await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use account::{
     SqliteStore,
-    admin::{EnableError, enable_account},
+    operations::{self, Action, NewOperation, Operation, OperationRefusal},
 };
 use expect_test::expect;
 use hyper::Method;
@@ -16,6 +16,7 @@ use ledger::{
 use money::Answer;
 use my_pay::data_dir::account_database;
 use serde_json::{Value, json};
+use service::operator::Operator;
 
 use crate::support::{Person, Product, Response, eventually, person::unique};
 
@@ -89,9 +90,12 @@ async fn send_until(bob: &Person, ann: &Person, refusal: &str) -> i64 {
     sent
 }
 
-/// The account database, as a process beside the product opens it.
-fn existing(product: &Product) -> SqliteStore {
-    SqliteStore::open_existing(&account_database(&product.data_dir())).unwrap()
+/// Enables an account as a process beside the product does.
+async fn enable(product: &Product, account_id: i64) -> Result<Operation, OperationRefusal> {
+    let store = SqliteStore::open_existing(&account_database(&product.data_dir())).unwrap();
+    let (reason, operator) = ("a test".to_owned(), Operator::User("ops".to_owned()));
+    let new = NewOperation { account_id, action: Action::Enable, reason, operator };
+    operations::operate(&store, new, product.clock()).await.unwrap()
 }
 
 #[tokio::test]
@@ -157,9 +161,8 @@ async fn an_operator_lifts_a_suspension_while_the_product_runs() {
     ann.email = "ann@example.com".to_owned();
     let sent = send_until(&bob, &ann, "422 receiver_wallet_frozen").await;
 
-    let database = existing(&product);
-    let enabled = enable_account(&database, ann.account_id, product.clock()).await.unwrap();
-    assert_eq!(enabled.id, ann.account_id);
+    let enabled = enable(&product, ann.account_id).await.unwrap();
+    assert_eq!((enabled.account_id, enabled.sequence), (ann.account_id, 1));
     // Money follows, as it did before.
     eventually(SOON, async || {
         let answer = send_one(&bob, &ann).await;
@@ -183,10 +186,9 @@ async fn an_operator_lifts_a_suspension_while_the_product_runs() {
     assert_eq!(i64::try_from(lines.len()).unwrap(), 2 + sent);
     assert_eq!(send_one(&ann, &bob).await.status, 201);
 
-    let again = enable_account(&database, ann.account_id, product.clock()).await;
-    assert!(matches!(again, Err(EnableError::AlreadyActive(id)) if id == ann.account_id));
-    let unknown = enable_account(&database, 99_999, product.clock()).await;
-    assert!(matches!(unknown, Err(EnableError::Unknown(99_999))));
+    let again = enable(&product, ann.account_id).await;
+    assert_eq!(again, Err(OperationRefusal::NotSuspended));
+    assert_eq!(enable(&product, 99_999).await, Err(OperationRefusal::Unknown));
     product.stop().await;
 }
 
@@ -204,9 +206,7 @@ async fn a_closed_account_is_closed_for_good() {
     let body = json!({"name": "Ann", "email": ann.email, "password": "another secret"});
     let taken = product.client.post("/accounts/v1/accounts").json(&body).send().await;
     assert_eq!(taken.brief(), "409 email_taken");
-    let database = existing(&product);
-    let enabled = enable_account(&database, ann.account_id, product.clock()).await;
-    assert!(matches!(enabled, Err(EnableError::Closed(id)) if id == ann.account_id));
+    assert_eq!(enable(&product, ann.account_id).await, Err(OperationRefusal::Closed));
 
     let sent = send_until(&bob, &ann, "422 receiver_wallet_closed").await;
     let refused = withdraw_by_force(&product, &ann).await;

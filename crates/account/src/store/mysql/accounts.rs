@@ -9,8 +9,7 @@ use service::{
 
 use super::{account_changes, auth_tokens, rows};
 use crate::store::{
-    Account, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, InsertAccount,
-    UpdateAccount,
+    Account, ChangeRefusal, Changed, Credentials, EmailTaken, InsertAccount, UpdateAccount,
 };
 
 pub(super) async fn insert(
@@ -130,26 +129,19 @@ pub(super) async fn close(
     exclude(conn, account, now).await.map(Ok)
 }
 
-pub(super) async fn enable(
+/// Gives an account that is locked and not closed another standing.
+pub(super) async fn stand(
     conn: &mut Conn,
     id: i64,
+    standing: Standing,
     now: Timestamp,
-) -> Result<std::result::Result<Account, EnableRefusal>> {
-    let Some(mut account) = lock(conn, id).await? else { return Ok(Err(EnableRefusal::Unknown)) };
-    match account.standing {
-        Standing::Active => return Ok(Err(EnableRefusal::AlreadyActive)),
-        Standing::Closed => return Ok(Err(EnableRefusal::Closed)),
-        Standing::Suspended => {}
-    }
+) -> Result<()> {
     conn.exec_drop(
-        "UPDATE accounts SET is_valid = 1, updated_at = ? WHERE id = ?",
-        (now.as_micros(), id),
+        "UPDATE accounts SET is_valid = ?, updated_at = ? WHERE id = ?",
+        (standing == Standing::Active, now.as_micros(), id),
     )
     .await?;
-    account_changes::append(conn, id, Standing::Active, now).await?;
-    account.standing = Standing::Active;
-    account.updated_at = now;
-    Ok(Ok(account))
+    account_changes::append(conn, id, standing, now).await
 }
 
 /// The account, locked, if its owner may change it.

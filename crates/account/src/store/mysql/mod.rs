@@ -7,6 +7,7 @@ mod accounts;
 mod auth_tokens;
 mod demonstration;
 mod id_blocks;
+mod operations;
 mod respelling;
 mod revocations;
 mod rows;
@@ -24,11 +25,15 @@ use service::{
 };
 
 use super::{
-    Account, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, EndedToken,
-    Error, InsertAccount, NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount,
-    schema,
+    Account, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EndedToken, Error,
+    InsertAccount, NewPair, Operated, Outcome, Replacement, Rotation, Session, Store,
+    UpdateAccount, schema,
 };
-use crate::{ids::IdName, metrics::StoreMetrics};
+use crate::{
+    ids::IdName,
+    metrics::StoreMetrics,
+    operations::{NewOperation, Operation, OperationRefusal},
+};
 
 const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0001_accounts.sql"),
@@ -37,6 +42,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0004_installation.sql"),
     include_str!("migrations/0005_service_clock.sql"),
     include_str!("migrations/0006_api_keys.sql"),
+    include_str!("migrations/0007_account_operations.sql"),
     include_str!("migrations/0010_demonstration.sql"),
 ]);
 
@@ -116,15 +122,24 @@ impl Store for MySqlStore {
         )
     }
 
-    fn enable_account(
+    fn operate(
         &self,
-        id: i64,
+        new: NewOperation,
         now: Timestamp,
-    ) -> Outcome<'_, Result<Account, EnableRefusal>> {
+    ) -> Outcome<'_, Result<Operated, OperationRefusal>> {
         Box::pin(
-            self.transact("enable_account", async move |conn| {
-                accounts::enable(conn, id, now).await
-            }),
+            self.transact("operate", async move |conn| operations::operate(conn, &new, now).await),
+        )
+    }
+
+    fn operations(
+        &self,
+        account_id: i64,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Outcome<'_, Vec<Operation>> {
+        Box::pin(
+            self.read(async move |conn| operations::list(conn, account_id, before, limit).await),
         )
     }
 

@@ -61,6 +61,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("SELECT, INSERT, UPDATE", "api_keys"),
     ("SELECT, INSERT, UPDATE, DELETE", "api_key_secrets"),
     ("SELECT, INSERT, DELETE", "revocations"),
+    ("SELECT, INSERT", "account_operations"),
     ("SELECT, UPDATE", "id_blocks"),
     ("SELECT, UPDATE", "installation"),
     ("SELECT", "demonstration"),

@@ -5,8 +5,7 @@ use service::{clock::Timestamp, contract::account_feed::Standing};
 
 use super::{account_changes, auth_tokens, rows};
 use crate::store::{
-    Account, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, InsertAccount,
-    UpdateAccount,
+    Account, ChangeRefusal, Changed, Credentials, EmailTaken, InsertAccount, UpdateAccount,
 };
 
 pub(super) fn insert(
@@ -121,23 +120,16 @@ pub(super) fn close(
     exclude(db, account, now).map(Ok)
 }
 
-pub(super) fn enable(
+/// Gives an account that is not closed another standing.
+pub(super) fn stand(
     db: &Connection,
     id: i64,
+    standing: Standing,
     now: Timestamp,
-) -> rusqlite::Result<Result<Account, EnableRefusal>> {
-    let Some(mut account) = find(db, id)? else { return Ok(Err(EnableRefusal::Unknown)) };
-    match account.standing {
-        Standing::Active => return Ok(Err(EnableRefusal::AlreadyActive)),
-        Standing::Closed => return Ok(Err(EnableRefusal::Closed)),
-        Standing::Suspended => {}
-    }
-    db.prepare_cached("UPDATE accounts SET is_valid = 1, updated_at = ? WHERE id = ?")?
-        .execute(params![now.as_micros(), id])?;
-    account_changes::append(db, id, Standing::Active, now)?;
-    account.standing = Standing::Active;
-    account.updated_at = now;
-    Ok(Ok(account))
+) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE accounts SET is_valid = ?, updated_at = ? WHERE id = ?")?
+        .execute(params![standing == Standing::Active, now.as_micros(), id])?;
+    account_changes::append(db, id, standing, now)
 }
 
 /// The account, if its owner may change it.

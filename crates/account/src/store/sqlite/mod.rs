@@ -5,6 +5,7 @@ mod accounts;
 mod auth_tokens;
 mod demonstration;
 mod id_blocks;
+mod operations;
 mod respelling;
 mod revocations;
 mod rows;
@@ -31,11 +32,14 @@ use service::{
 use tokio::sync::Mutex;
 
 use super::{
-    Account, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EnableRefusal, EndedToken,
-    Error, InsertAccount, NewPair, Outcome, Replacement, Rotation, Session, Store, UpdateAccount,
-    schema,
+    Account, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EndedToken, Error,
+    InsertAccount, NewPair, Operated, Outcome, Replacement, Rotation, Session, Store,
+    UpdateAccount, schema,
 };
-use crate::ids::IdName;
+use crate::{
+    ids::IdName,
+    operations::{NewOperation, Operation, OperationRefusal},
+};
 
 const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0001_accounts.sql"),
@@ -44,6 +48,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0004_installation.sql"),
     include_str!("migrations/0005_service_clock.sql"),
     include_str!("migrations/0006_api_keys.sql"),
+    include_str!("migrations/0007_account_operations.sql"),
     include_str!("migrations/0010_demonstration.sql"),
 ]);
 
@@ -213,12 +218,21 @@ impl Store for SqliteStore {
         self.write(move |db| accounts::close(db, id, now))
     }
 
-    fn enable_account(
+    fn operate(
         &self,
-        id: i64,
+        new: NewOperation,
         now: Timestamp,
-    ) -> Outcome<'_, Result<Account, EnableRefusal>> {
-        self.write(move |db| accounts::enable(db, id, now))
+    ) -> Outcome<'_, Result<Operated, OperationRefusal>> {
+        self.write(move |db| operations::operate(db, new, now))
+    }
+
+    fn operations(
+        &self,
+        account_id: i64,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Outcome<'_, Vec<Operation>> {
+        self.read(move |db| operations::list(db, account_id, before, limit))
     }
 
     fn start_session(

@@ -1,8 +1,6 @@
 //! The table `revocations`: tokens and keys that an operator ended, for the instances of the
 //! service that tell gateways about it.
 
-#![expect(dead_code, reason = "the first methods that end tokens for an operator follow")]
-
 use rusqlite::{Connection, params};
 use service::{clock::Timestamp, contract::introspection::TokenDigest};
 

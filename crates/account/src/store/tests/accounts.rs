@@ -8,7 +8,7 @@ use service::{
 use super::{Case, access, at, next, pair, refresh, update};
 use crate::{
     ids::{IdName, Ids},
-    store::{Account, ChangeRefusal, EmailTaken, EnableRefusal, Rotation},
+    store::{Account, ChangeRefusal, EmailTaken, Rotation},
 };
 
 pub(super) async fn ids_are_never_handed_out_twice(case: Case) {
@@ -111,26 +111,6 @@ pub(super) async fn leaving_good_standing_ends_tokens_and_tells_the_feed(case: C
     let changes = store.changes_after(0, 10).await.unwrap();
     let seen: Vec<_> = changes.iter().map(|change| (change.account_id, change.standing)).collect();
     assert_eq!(seen, [(10_001, Standing::Suspended), (10_002, Standing::Closed)]);
-}
-
-pub(super) async fn only_suspended_accounts_are_enabled(case: Case) {
-    let store = case.store();
-    case.insert(10_001, "ada@example.com").await.unwrap();
-    case.log_in(10_001, 1, at(0)).await;
-    let enable = async |id: i64| store.enable_account(id, at(2)).await.unwrap();
-    assert_eq!(enable(10_002).await, Err(EnableRefusal::Unknown));
-    assert_eq!(enable(10_001).await, Err(EnableRefusal::AlreadyActive));
-    store.update_account(10_001, update("ada@example.com", false), at(1)).await.unwrap().unwrap();
-    let enabled = enable(10_001).await.unwrap();
-    assert_eq!((enabled.standing, enabled.updated_at), (Standing::Active, at(2)));
-    assert_eq!(store.account(10_001).await.unwrap(), Some(enabled));
-    assert!(!case.is_valid(1, at(2)).await, "tokens stay revoked");
-    case.log_in(10_001, 2, at(2)).await;
-    store.close_account(10_001, at(3)).await.unwrap().unwrap();
-    assert_eq!(enable(10_001).await, Err(EnableRefusal::Closed));
-    let changes = store.changes_after(0, 10).await.unwrap();
-    let standings: Vec<_> = changes.iter().map(|change| change.standing).collect();
-    assert_eq!(standings, [Standing::Suspended, Standing::Active, Standing::Closed]);
 }
 
 pub(super) async fn the_feed_is_read_in_pieces(case: Case) {

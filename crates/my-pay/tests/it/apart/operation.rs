@@ -42,7 +42,9 @@ async fn a_suspension_reaches_every_money_service_until_an_operator_lifts_it() {
         assert_eq!(send_one(&bob, &ann).await.brief(), "422 receiver_wallet_frozen");
     }
     let id = ann.account_id.to_string();
-    let enabled = Process::start(&mut cluster.command(&["admin", "enable-account", &id]));
+    let enabled = Process::start(
+        &mut cluster.command(&["admin", "account", "enable", &id, "--reason", "a test"]),
+    );
     assert_eq!(enabled.wait(PATIENCE).stdout, format!("account {id} is enabled\n"));
     tokio::time::sleep(SOON).await;
     for _ in 0..30 {

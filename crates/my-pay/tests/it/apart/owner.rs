@@ -38,6 +38,8 @@ fn commands(folder: &tempfile::TempDir, service: &str, url: &str) -> [Command; 2
     })
 }
 
+const ENABLE: &[&str] = &["admin", "account", "enable", "10001", "--reason", "a test"];
+
 const SCHEMAS: [(&str, &str); 2] = [
     ("account", include_str!("../../../../account/src/store/mysql/migrations/0001_accounts.sql")),
     (
@@ -90,9 +92,7 @@ fn a_schema_of_another_service_or_program_is_refused_and_named() {
         }
         assert_eq!(server.execute(&format!("SHOW TABLES IN {schema}")), before);
     }
-    for (arguments, schema) in
-        [(&["admin", "audit"][..], "account"), (&["admin", "enable-account", "10001"], "money")]
-    {
+    for (arguments, schema) in [(&["admin", "audit"][..], "account"), (ENABLE, "money")] {
         let mut command = my_pay(folder.path(), arguments);
         let said = refused(command.args(["--database-url", &server.url(schema)]));
         assert!(said.contains(&format!("is the database of the {schema} service")), "{said}");

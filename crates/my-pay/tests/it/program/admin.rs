@@ -17,9 +17,13 @@ fn audit(folder: &tempfile::TempDir) -> Ended {
     run_my_pay(folder.path(), &["admin", "audit", "--data-dir", "data"])
 }
 
+fn enabling(id: &str) -> [&str; 8] {
+    ["admin", "account", "enable", id, "--reason", "it is the owner", "--data-dir", "data"]
+}
+
 fn enable(folder: &tempfile::TempDir, id: i64) -> Ended {
     let id = id.to_string();
-    run_my_pay(folder.path(), &["admin", "enable-account", &id, "--data-dir", "data"])
+    run_my_pay(folder.path(), &enabling(&id))
 }
 
 /// The program, and somebody with 3,000 won who has tried to send more.
@@ -120,10 +124,9 @@ async fn a_suspended_account_is_enabled_beside_the_service() {
     assert_eq!(tokens.status, 201, "{}", tokens.body);
 
     let id = ann.account_id.to_string();
-    let again = ["admin", "enable-account", &id, "--data-dir", "data"];
-    let said = refusal(&mut my_pay(folder.path(), &again));
+    let said = refusal(&mut my_pay(folder.path(), &enabling(&id)));
     expect![[r#"
-        my-pay: account ID is active already
+        my-pay: account ID was not changed: the account is not suspended
     "#]]
     .assert_eq(&said.replace(&id, "ID"));
     assert_eq!(program.stop().code(), Some(0));
@@ -137,10 +140,9 @@ async fn a_closed_account_stays_closed() {
     let closed = ann.call(Method::DELETE, &path).send().await;
     assert_eq!(closed.status, 204, "{}", closed.body);
     let id = ann.account_id.to_string();
-    let arguments = ["admin", "enable-account", &id, "--data-dir", "data"];
-    let said = refusal(&mut my_pay(folder.path(), &arguments));
+    let said = refusal(&mut my_pay(folder.path(), &enabling(&id)));
     expect![[r#"
-        my-pay: account ID was closed by its owner, which is for good
+        my-pay: account ID was not changed: the account was closed, which is for good
     "#]]
     .assert_eq(&said.replace(&id, "ID"));
     program.stop();
@@ -149,8 +151,7 @@ async fn a_closed_account_stays_closed() {
 #[test]
 fn accounts_that_are_not_there_cannot_be_enabled() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["admin", "enable-account", "10001", "--data-dir", "data"];
-    let refuse = || refusal(&mut my_pay(folder.path(), &arguments));
+    let refuse = || refusal(&mut my_pay(folder.path(), &enabling("10001")));
     expect![[r#"
         my-pay: there is no data directory data
     "#]]
@@ -163,7 +164,7 @@ fn accounts_that_are_not_there_cannot_be_enabled() {
     assert_eq!(fs::read_dir(folder.path().join("data")).unwrap().count(), 0);
     Program::start(&mut Program::command(folder.path())).stop();
     expect![[r#"
-        my-pay: there is no account 10001
+        my-pay: account 10001 was not changed: there is no such account
     "#]]
     .assert_eq(&refuse());
 }

@@ -455,20 +455,21 @@ fn a_configuration_file_that_cannot_be_read_is_refused() {
 #[test]
 fn bad_flags_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let refuse = |arguments: &[&str; 3]| {
+    let refuse = |arguments: &&[&str]| {
         let ended = run_my_pay(folder.path(), arguments);
         assert_eq!((ended.code(), ended.stdout.as_str()), (Some(2), ""));
         ended.stderr
     };
-    let cases = [
-        ["config", "--lisen", "127.0.0.1:1"],
-        ["up", "--listen", "somewhere"],
-        ["up", "--rate-limit", "maybe"],
-        ["admin", "enable-account", "ann"],
-        ["up", "--data-dir", ""],
-        ["up", "--config", ""],
-        ["money", "--database-url", ""],
-        ["account", "--redis-url", ""],
+    let cases: [&[&str]; 9] = [
+        &["config", "--lisen", "127.0.0.1:1"],
+        &["up", "--listen", "somewhere"],
+        &["up", "--rate-limit", "maybe"],
+        &["admin", "account", "enable", "ann"],
+        &["admin", "account", "enable", "10001", "--reason", " "],
+        &["up", "--data-dir", ""],
+        &["up", "--config", ""],
+        &["money", "--database-url", ""],
+        &["account", "--redis-url", ""],
     ];
     expect![[r#"
         ["config", "--lisen", "127.0.0.1:1"]
@@ -491,8 +492,13 @@ fn bad_flags_are_refused() {
 
         For more information, try '--help'.
 
-        ["admin", "enable-account", "ann"]
-        error: invalid value 'ann' for '<ID>': invalid digit found in string
+        ["admin", "account", "enable", "ann"]
+        error: invalid value 'ann' for '<ID>': a whole number from 1 to 2^53 - 1 is needed
+
+        For more information, try '--help'.
+
+        ["admin", "account", "enable", "10001", "--reason", " "]
+        error: invalid value ' ' for '--reason <TEXT>': must have at least 1 character
 
         For more information, try '--help'.
 

@@ -161,7 +161,8 @@ async fn spoilt_evidence_fails_the_audit() {
 async fn a_missing_permission_is_not_a_missing_file() {
     let kept = Kept::new().await;
     let audit = ["admin", "audit", "--data-dir", "data"];
-    let enable = ["admin", "enable-account", "10001", "--data-dir", "data"];
+    let enable =
+        ["admin", "account", "enable", "10001", "--reason", "a test", "--data-dir", "data"];
     let says = |arguments: &[&str]| {
         let ended = if geteuid().is_root() {
             kept.as_nobody(arguments)

@@ -157,7 +157,7 @@ fn servers_that_say_nothing() {
     for arguments in [
         &["migrate", "money", "--database-url", &url][..],
         &["admin", "audit", "--database-url", &url],
-        &["admin", "enable-account", "1", "--database-url", &url],
+        &["admin", "account", "enable", "1", "--reason", "a test", "--database-url", &url],
     ] {
         check_command(&mut my_pay(folder.path(), arguments), &waits_for);
     }

@@ -82,7 +82,8 @@ fn swapped_files_are_refused_by_every_command_and_named() {
     for folder in [made(), made_by_version_1()] {
         swap(folder.path());
         check_refused(folder.path(), &UP, &account);
-        let enable = ["admin", "enable-account", "10001", "--data-dir", "data"];
+        let enable =
+            ["admin", "account", "enable", "10001", "--reason", "a test", "--data-dir", "data"];
         check_refused(folder.path(), &enable, &account);
         check_refused(
             folder.path(),

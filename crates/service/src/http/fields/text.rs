@@ -25,7 +25,8 @@ impl TextRule {
         self
     }
 
-    pub(super) fn check(&self, text: String) -> Result<String, Fault> {
+    /// The text as it is kept, or the code of what is wrong with it and the reason.
+    pub fn check(&self, text: String) -> Result<String, Fault> {
         let text = match text.trim() {
             trimmed if self.verbatim || trimmed.len() == text.len() => text,
             trimmed => trimmed.to_owned(),
