@@ -16,6 +16,7 @@ pub struct Loaded {
     by_owner: HashMap<AccountId, Vec<WalletId>>,
     decided: HashMap<IdempotencyKey, Transfer>,
     standings: HashMap<AccountId, WalletStatus>,
+    frozen: HashSet<WalletId>,
     stripe: Option<AccountId>,
     is_stripe_full: bool,
 }
@@ -50,6 +51,11 @@ impl Loaded {
         self.standings.insert(account_id, status);
     }
 
+    /// Says that an operator has frozen a wallet. Needed before its account's standing changes.
+    pub fn add_frozen(&mut self, id: WalletId) {
+        self.frozen.insert(id);
+    }
+
     /// A wallet, if it was loaded.
     pub fn wallet(&self, id: WalletId) -> Option<&Wallet> {
         self.wallets.get(&id)
@@ -73,6 +79,10 @@ impl Loaded {
 
     pub(crate) fn standing(&self, account_id: AccountId) -> WalletStatus {
         self.standings.get(&account_id).copied().unwrap_or(WalletStatus::Active)
+    }
+
+    pub(crate) fn is_frozen(&self, id: WalletId) -> bool {
+        self.frozen.contains(&id)
     }
 
     pub(crate) fn own_wallet(

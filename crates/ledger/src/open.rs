@@ -1,6 +1,8 @@
 //! Opening wallets, and what an account's standing does to them.
 
-use crate::{AccountId, Command, Currency, Loaded, Movement, Wallet, WalletId, WalletStatus};
+use crate::{
+    AccountId, Command, Currency, Loaded, Movement, Wallet, WalletId, WalletStatus, freeze,
+};
 
 /// Why a wallet is not opened, in order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +73,12 @@ pub fn open_system_wallet(
     Some(wallet)
 }
 
-/// Gives all of an account's loaded wallets the status that its standing asks for.
-pub fn set_standing(loaded: &mut Loaded, account_id: AccountId, status: WalletStatus, now: i64) {
-    loaded.add_standing(account_id, status);
+/// Gives all of an account's loaded wallets the status that its standing asks for. Those that an
+/// operator has frozen stay frozen.
+pub fn set_standing(loaded: &mut Loaded, account_id: AccountId, standing: WalletStatus, now: i64) {
+    loaded.add_standing(account_id, standing);
     for id in loaded.wallets_of(account_id).to_vec() {
+        let status = freeze::status(standing, loaded.is_frozen(id));
         if loaded.wallet(id).is_some_and(|wallet| wallet.status != status) {
             let wallet = loaded.change(id);
             wallet.status = status;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::cast_possible_wrap, reason = "the numbers of tests are small")]
 
+mod freeze;
 mod model;
 mod table;
 
@@ -28,7 +29,7 @@ fn open(loaded: &mut Loaded, account: i64, currency: &str, balance: i64) {
     }
 }
 
-fn freeze(loaded: &mut Loaded, account: i64, status: WalletStatus) {
+fn stand(loaded: &mut Loaded, account: i64, status: WalletStatus) {
     set_standing(loaded, AccountId(account), status, NOW);
 }
 

@@ -20,7 +20,7 @@ pub fn is_worn(balance: i64) -> bool {
 pub enum WalletStatus {
     /// It may.
     Active,
-    /// It may not, while its account is suspended.
+    /// It may not, while its account is suspended or an operator has frozen it.
     Frozen,
     /// It may never again: its account is closed.
     Closed,

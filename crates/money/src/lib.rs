@@ -7,6 +7,7 @@ mod engine;
 mod http;
 pub mod locks;
 mod metrics;
+pub mod operations;
 mod standings;
 pub mod store;
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use money::store::audit::AuditReport;
+use money::store::{Operations, audit::AuditReport, sqlite::SqliteOperations};
 use service::waiting::waiting_for;
 
 use crate::{
@@ -29,6 +29,23 @@ pub(crate) async fn account_store(
             let checked = account::store::mysql::check_owner(&database).await;
             checked.context("the account database cannot be used")?;
             Ok(Arc::new(account::store::mysql::MySqlStore::new(database)))
+        }
+    }
+}
+
+/// What operators do in the money database, beside whoever serves from it.
+pub(crate) async fn money_operations(
+    flags: &DatabaseFlags,
+    config: &Config,
+) -> anyhow::Result<Arc<dyn Operations>> {
+    let settings = config.money.database();
+    match place(flags, &settings, &config.data_dir, money_database)? {
+        DatabaseUrl::Sqlite(path) => Ok(Arc::new(SqliteOperations::open_existing(&path)?)),
+        DatabaseUrl::Mysql(url) => {
+            let database = mysql_database("money", &url, settings.connections_max)?;
+            let checked = money::store::mysql::check_owner(&database).await;
+            checked.context("the money database cannot be used")?;
+            Ok(money::store::mysql::MySqlStore::new(database, 1).operations())
         }
     }
 }

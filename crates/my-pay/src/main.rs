@@ -20,7 +20,7 @@ use my_pay::{
     migrate::{self, Which},
     money::Money,
     open_files,
-    operator::{self, AccountCommand},
+    operator::{self, AccountCommand, WalletCommand},
     output, seed,
     signals::{Interrupted, Signals},
     up::Up,
@@ -93,6 +93,9 @@ enum AdminCommand {
     /// Suspends and enables accounts, ends their sessions, and tells what was done
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Freezes and unfreezes wallets, and tells what was done
+    #[command(subcommand)]
+    Wallet(WalletCommand),
     /// Checks that the books add up: zero-sum, balances, chains, keys
     Audit {
         #[command(flatten)]
@@ -184,6 +187,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Admin(AdminCommand::Account(command)) => {
             let done = async move { operator::account(command).await };
+            say(&block_on(signals.unless_told(done))?)
+        }
+        Command::Admin(AdminCommand::Wallet(command)) => {
+            let done = async move { operator::wallet(command).await };
             say(&block_on(signals.unless_told(done))?)
         }
         Command::Admin(AdminCommand::Audit { flags }) => {

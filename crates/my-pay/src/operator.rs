@@ -1,11 +1,12 @@
-//! `my-pay admin account`: what an operator does with accounts, from a process of its own, also
-//! while services run. Each action is recorded with its reason and the name of the user who ran the
-//! command.
+//! `my-pay admin account` and `my-pay admin wallet`: what an operator does with one account or one
+//! wallet, from a process of its own, also while services run. Each action is recorded with its
+//! reason and the name of the user who ran the command.
 
 use std::fmt::Write as _;
 
 use account::operations::{Action, NewOperation, OperationRefusal};
 use anyhow::Context;
+use ledger::{FreezeAction, WalletId};
 use nix::unistd::{Uid, User};
 use service::{
     clock::Clock,
@@ -13,7 +14,7 @@ use service::{
 };
 
 use crate::{
-    admin::account_store,
+    admin::{account_store, money_operations},
     config::Config,
     flags::{DatabaseFlags, Owner},
 };
@@ -28,6 +29,17 @@ pub enum AccountCommand {
     /// Ends every session of an account; its owner can log in again
     RevokeSessions(Operate),
     /// Lists what operators did with an account, newest first
+    Operations(List),
+}
+
+/// Commands of `my-pay admin wallet`.
+#[derive(Debug, clap::Subcommand)]
+pub enum WalletCommand {
+    /// Freezes a wallet: no money reaches or leaves it, whatever becomes of its account
+    Freeze(Operate),
+    /// Lets money move in a wallet again, if its account may
+    Unfreeze(Operate),
+    /// Lists what operators did with a wallet, newest first
     Operations(List),
 }
 
@@ -52,7 +64,7 @@ pub struct List {
     id: i64,
     /// At most this many, 1 to 200
     #[arg(long, value_name = "N", default_value_t = PAGE_DEFAULT, value_parser = limit)]
-    limit: i64,
+    limit: u32,
     /// Only those before this number
     #[arg(long, value_name = "NUMBER", value_parser = id)]
     before: Option<i64>,
@@ -99,13 +111,53 @@ async fn list_account(list: List) -> anyhow::Result<String> {
     let List { id, limit, before, flags } = list;
     let config = Config::load(&(Owner::Account, &flags))?;
     let store = account_store(&flags, &config).await?;
-    let limit = u32::try_from(limit).expect("the flag is small and positive");
     let page = account::operations::operations(store.as_ref(), id, before, limit).await?;
     let page = page.ok_or(OperationRefusal::Unknown).with_context(|| format!("account {id}"))?;
     let lines = page.items.iter().map(|operation| Line {
         sequence: operation.sequence,
         created_at: operation.created_at,
         action: operation.action.as_str(),
+        operator: &operation.operator,
+        reason: &operation.reason,
+    });
+    Ok(text(lines, page.next))
+}
+
+/// Runs a command on wallets, and returns the lines to print.
+pub async fn wallet(command: WalletCommand) -> anyhow::Result<String> {
+    match command {
+        WalletCommand::Freeze(operate) => operate_wallet(FreezeAction::Freeze, operate).await,
+        WalletCommand::Unfreeze(operate) => operate_wallet(FreezeAction::Unfreeze, operate).await,
+        WalletCommand::Operations(list) => list_wallet(list).await,
+    }
+}
+
+async fn operate_wallet(action: FreezeAction, operate: Operate) -> anyhow::Result<String> {
+    let Operate { id, reason, flags } = operate;
+    let config = Config::load(&(Owner::Money, &flags))?;
+    let store = money_operations(&flags, &config).await?;
+    let wallet_id = WalletId(id);
+    let new = money::operations::NewOperation { wallet_id, action, reason, operator: user()? };
+    let now = Clock::system().now();
+    let operated = money::operations::operate(store.as_ref(), new, now).await?;
+    operated.with_context(|| format!("wallet {id} was not changed"))?;
+    Ok(match action {
+        FreezeAction::Freeze => format!("wallet {id} is frozen\n"),
+        FreezeAction::Unfreeze => format!("wallet {id} is no longer frozen by an operator\n"),
+    })
+}
+
+async fn list_wallet(list: List) -> anyhow::Result<String> {
+    let List { id, limit, before, flags } = list;
+    let config = Config::load(&(Owner::Money, &flags))?;
+    let store = money_operations(&flags, &config).await?;
+    let page = money::operations::operations(store.as_ref(), WalletId(id), before, limit).await?;
+    let page = page.ok_or(money::operations::OperationRefusal::Unknown);
+    let page = page.with_context(|| format!("wallet {id}"))?;
+    let lines = page.items.iter().map(|operation| Line {
+        sequence: operation.sequence,
+        created_at: operation.created_at,
+        action: operation.action_name(),
         operator: &operation.operator,
         reason: &operation.reason,
     });
@@ -136,7 +188,7 @@ fn id(text: &str) -> Result<i64, String> {
     service::http::path::read_id(text).map_err(problem)
 }
 
-fn limit(text: &str) -> Result<i64, String> {
+fn limit(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
         _ => Err(format!("a number from 1 to {PAGE_MAX} is needed")),

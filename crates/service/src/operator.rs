@@ -6,10 +6,10 @@ use crate::http::fields::TextRule;
 pub const REASON: TextRule = TextRule::new(1, 500);
 
 /// The most operations on one page.
-pub const PAGE_MAX: i64 = 200;
+pub const PAGE_MAX: u32 = 200;
 
 /// Operations on one page, unless the client asks for another number.
-pub const PAGE_DEFAULT: i64 = 50;
+pub const PAGE_DEFAULT: u32 = 50;
 
 /// Who carried out an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::{STRIPE, command, freeze, open, stamp};
+use super::{STRIPE, command, open, stamp, stand};
 use crate::{
     Amount, Command, Decision, Direction, Loaded, Movement, Transaction, WalletId, WalletStatus,
     decide,
@@ -88,7 +88,7 @@ proptest! {
             let (account, command, key) = match step {
                 Step::Freeze { account, frozen: is_frozen } => {
                     let status = if is_frozen { WalletStatus::Frozen } else { WalletStatus::Active };
-                    freeze(&mut loaded, account, status);
+                    stand(&mut loaded, account, status);
                     frozen.insert(account, is_frozen);
                     continue;
                 }

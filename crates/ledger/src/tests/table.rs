@@ -1,7 +1,7 @@
 //! A row for every rejection, in order of precedence; each row's command breaks its own rule and,
 //! where that is possible, every rule listed after it.
 
-use super::{NOW, command, freeze, open, stamp};
+use super::{NOW, command, open, stamp, stand};
 use crate::{
     AMOUNT_MAX, AccountId, Amount, Command, Currency, Decision, Direction, Loaded, Movement,
     Outcome, Posting, Rejection, Stamp, WalletId, WalletStatus, decide,
@@ -42,10 +42,10 @@ fn world() -> Loaded {
     let second = crate::Opening { wallet_id: WalletId(77), system_wallet_id: WalletId(78), now: 0 };
     crate::open_wallet(&mut loaded, AccountId(TWO), currency_of("USD"), second).unwrap();
     for account in [FROZEN, FROZEN_DOLLAR] {
-        freeze(&mut loaded, account, WalletStatus::Frozen);
+        stand(&mut loaded, account, WalletStatus::Frozen);
     }
     for account in [CLOSED, CLOSED_DOLLAR] {
-        freeze(&mut loaded, account, WalletStatus::Closed);
+        stand(&mut loaded, account, WalletStatus::Closed);
     }
     let first = send(ANN, Some(ANN), BOB);
     decide(&mut loaded, &Command { key: key(ANN, "used"), ..first }, stamp(1));

@@ -88,6 +88,7 @@ pub(super) fn footprint(jobs: &[Job], stripe: AccountId) -> Footprint<'_> {
                 footprint.owners.push(account_id);
                 footprint.standings.push(account_id);
                 footprint.feed_position = true;
+                footprint.frozen = true;
             }
             Job::Probe { .. } => {}
         }

@@ -7,8 +7,9 @@ use std::fmt;
 
 use service::clock::Timestamp;
 
-pub(super) use self::rules::RULES;
-use self::rules::{CREATED_AT_MILLIS_HEX, Rule};
+use self::rules::{
+    CREATED_AT_MILLIS_HEX, FROZEN, FROZEN_WALLETS, NONE_FROZEN, RULES, RULES_OF_OPERATIONS, Rule,
+};
 
 pub(super) const WALLETS: &str = "SELECT COUNT(*) FROM wallets";
 pub(super) const COMPLETED_TRANSFERS: &str =
@@ -59,6 +60,20 @@ pub struct AuditReport {
     pub violations: Vec<Violation>,
 }
 
+/// What a database has of its own.
+pub(super) struct Dialect {
+    /// A transfer's time in milliseconds, as twelve hexadecimal digits in capitals.
+    pub(super) created_at_millis_hex: &'static str,
+    /// Whether it has the table `wallet_operations`: a backup of an earlier version has none.
+    pub(super) has_operations: bool,
+}
+
+/// The rules that such a database is held against.
+pub(super) fn rules(dialect: &Dialect) -> impl Iterator<Item = &'static Rule> {
+    let further = if dialect.has_operations { RULES_OF_OPERATIONS } else { &[] };
+    RULES.iter().chain(further)
+}
+
 /// A row that breaks a rule: its columns as text.
 pub(super) struct Row(pub(super) Vec<Option<String>>);
 
@@ -99,9 +114,13 @@ impl<'a> Broken<'a> {
         Self { rule, violation }
     }
 
-    /// The query, with the database's own expression for a transfer's time.
-    pub(super) fn query(&self, created_at_millis_hex: &str) -> String {
-        self.rule.broken.replace(CREATED_AT_MILLIS_HEX, created_at_millis_hex)
+    /// The query in the database's dialect.
+    pub(super) fn query(&self, dialect: &Dialect) -> String {
+        let frozen = if dialect.has_operations { FROZEN } else { NONE_FROZEN };
+        self.rule
+            .broken
+            .replace(CREATED_AT_MILLIS_HEX, dialect.created_at_millis_hex)
+            .replace(FROZEN_WALLETS, frozen)
     }
 
     pub(super) fn add(&mut self, row: &Row) {

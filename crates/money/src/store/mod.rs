@@ -17,6 +17,7 @@ use ledger::{
 use prometheus_client::registry::Registry;
 use service::{
     BoxFuture,
+    clock::Timestamp,
     installation::Installation,
     store::{
         counter::Counter,
@@ -27,6 +28,7 @@ use service::{
 pub(crate) use self::durable::DurableReads;
 pub use self::totals::Totals;
 use self::{mysql::MySqlStore, sqlite::SqliteStore};
+use crate::operations::{NewOperation, Operation, OperationRefusal};
 
 /// The counters of ids, on every database.
 const COUNTERS: &[Counter] = &[
@@ -169,6 +171,8 @@ pub struct Footprint<'a> {
     pub standings: Vec<AccountId>,
     /// Whether the place in the account feed is needed, and must not change meanwhile.
     pub feed_position: bool,
+    /// Whether it is needed which of the owners' wallets operators have frozen.
+    pub frozen: bool,
 }
 
 /// What a batch decides on.
@@ -275,6 +279,27 @@ pub trait LaneStore: Send {
     fn rollback(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
+/// What operators do, in transactions of their own beside the lanes, and what they did.
+pub trait Operations: Send + Sync {
+    /// Carries out an operation and records it. `Ok` means that both are on disk. A lane loads the
+    /// wallet's new status with its next batch: batches and operations lock what they change, and
+    /// are one after the other.
+    fn operate(
+        &self,
+        new: NewOperation,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Result<Operation, OperationRefusal>, StoreError>>;
+
+    /// A wallet's operations before the sequence `before`, newest first, at most `limit`. `None` if
+    /// there is no such wallet of a person.
+    fn operations(
+        &self,
+        wallet_id: WalletId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Option<Vec<Operation>>, StoreError>>;
+}
+
 /// A transfer, and what its receiver needs to see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferView {
@@ -361,4 +386,5 @@ pub trait Reads: Send + Sync {
 mod tests {
     pub(crate) mod conformance;
     pub(crate) mod damage;
+    mod operations;
 }

@@ -3,7 +3,7 @@
 use mysql_async::{Conn, Value, prelude::Queryable};
 use service::store::mysql::{Database, Error};
 
-use crate::store::audit::{self, AuditReport, Broken, CurrencySum, Row, Violation};
+use crate::store::audit::{self, AuditReport, Broken, CurrencySum, Dialect, Row, Violation};
 
 /// A transfer's time in milliseconds, as the digits at the start of its id.
 const CREATED_AT_MILLIS_HEX: &str = "LPAD(HEX(t.created_at DIV 1000), 12, '0')";
@@ -29,14 +29,28 @@ async fn report(conn: &mut Conn) -> mysql_async::Result<AuditReport> {
         ..AuditReport::default()
     };
     report.check_sums();
-    for rule in audit::RULES {
-        report.add(broken(conn, Broken::new(rule)).await?);
+    let dialect = dialect(conn).await?;
+    for rule in audit::rules(&dialect) {
+        report.add(broken(conn, &dialect, Broken::new(rule)).await?);
     }
     Ok(report)
 }
 
-async fn broken(conn: &mut Conn, mut broken: Broken<'_>) -> mysql_async::Result<Violation> {
-    let mut rows = conn.query_iter(broken.query(CREATED_AT_MILLIS_HEX)).await?;
+async fn dialect(conn: &mut Conn) -> mysql_async::Result<Dialect> {
+    let operations = "SELECT COUNT(*) FROM information_schema.tables
+         WHERE table_schema = DATABASE() AND table_name = 'wallet_operations'";
+    Ok(Dialect {
+        created_at_millis_hex: CREATED_AT_MILLIS_HEX,
+        has_operations: count(conn, operations).await? > 0,
+    })
+}
+
+async fn broken(
+    conn: &mut Conn,
+    dialect: &Dialect,
+    mut broken: Broken<'_>,
+) -> mysql_async::Result<Violation> {
+    let mut rows = conn.query_iter(broken.query(dialect)).await?;
     while let Some(row) = rows.next().await? {
         broken.add(&Row(row.unwrap_raw().into_iter().map(|value| value.and_then(text)).collect()));
     }

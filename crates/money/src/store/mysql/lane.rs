@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use ledger::{AccountId, IdempotencyKey, Loaded, is_worn};
+use ledger::{AccountId, IdempotencyKey, Loaded, WalletId, is_worn};
 use service::store::mysql::Database;
 
 use super::{
@@ -142,6 +142,23 @@ impl MySqlLane {
         Ok(())
     }
 
+    /// Read under the wallets' locks, so that no operator changes it meanwhile.
+    async fn load_frozen(&mut self, ids: &[i64], loaded: &mut Loaded) -> Result<(), StoreError> {
+        for part in ids.chunks(LIST_MAX) {
+            let select = format!(
+                "SELECT o.wallet_id FROM wallet_operations AS o
+                 WHERE o.wallet_id IN ({}) AND o.action = 'freeze' AND o.sequence =
+                     (SELECT MAX(n.sequence) FROM wallet_operations AS n
+                      WHERE n.wallet_id = o.wallet_id)",
+                list(part.iter().copied())
+            );
+            for row in self.connection.query(&select).await? {
+                loaded.add_frozen(WalletId(rows::get(&row, 0)?));
+            }
+        }
+        Ok(())
+    }
+
     async fn load_decided(
         &mut self,
         keys: &[&IdempotencyKey],
@@ -213,6 +230,9 @@ impl LaneStore for MySqlLane {
             if footprint.feed_position { self.lock_feed_position().await? } else { 0 };
         let ids = self.wallet_ids(footprint).await?;
         self.lock_wallets(&ids, &mut loaded).await?;
+        if footprint.frozen {
+            self.load_frozen(&ids, &mut loaded).await?;
+        }
         self.load_decided(&footprint.keys, &mut loaded).await?;
         Ok(Books { loaded, feed_sequence })
     }

@@ -5,6 +5,7 @@ mod audit;
 mod connection;
 mod effects;
 mod lane;
+mod operations;
 mod reads;
 mod rows;
 mod statement;
@@ -20,18 +21,19 @@ use service::{
     },
 };
 
-use self::reads::MySqlReads;
 pub use self::{
     audit::audit,
     lane::{AlreadyDurable, MySqlLane},
 };
-use super::{COUNTERS, Reads, StoreError, schema};
+use self::{operations::MySqlOperations, reads::MySqlReads};
+use super::{COUNTERS, Operations, Reads, StoreError, schema};
 
 const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0001_wallets_and_transfers.sql"),
     include_str!("migrations/0002_system_wallets_hold_more.sql"),
     include_str!("migrations/0003_installation.sql"),
     include_str!("migrations/0004_service_clock.sql"),
+    include_str!("migrations/0006_wallet_operations.sql"),
 ]);
 
 /// The database, and how many lanes write to it.
@@ -70,6 +72,11 @@ impl MySqlStore {
         MySqlLane::new(self.database.clone())
     }
 
+    /// What operators do.
+    pub fn operations(&self) -> Arc<dyn Operations> {
+        Arc::new(MySqlOperations::new(self.database.clone()))
+    }
+
     /// The readers.
     pub fn reads(&self) -> Arc<dyn Reads> {
         Arc::new(MySqlReads::new(self.database.clone()))
@@ -86,6 +93,11 @@ pub async fn migrate(database: &Database) -> Result<(), Error> {
 pub async fn check_schema(database: &Database) -> Result<(), Error> {
     database.check_schema(SCHEMA).await?;
     database.check_counters(COUNTERS).await
+}
+
+/// Shows that the schema is the money service's, whatever its version.
+pub async fn check_owner(database: &Database) -> Result<(), Error> {
+    database.check_owner(SCHEMA).await
 }
 
 impl From<Error> for StoreError {

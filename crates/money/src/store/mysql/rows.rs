@@ -101,7 +101,7 @@ fn transfer_id(row: &Row, column: usize) -> Result<TransferId, StoreError> {
     Ok(TransferId(bytes.try_into().map_err(|_| misfit(row, column))?))
 }
 
-fn misfit(row: &Row, column: usize) -> StoreError {
+pub(super) fn misfit(row: &Row, column: usize) -> StoreError {
     let name = row.columns_ref().get(column).map_or_else(Default::default, |c| c.name_str());
     StoreError::Failed(format!("the column `{name}` has a value that it cannot have").into())
 }

@@ -51,6 +51,7 @@ async fn conforms(server: &MariaDb) {
         Subject {
             lane: store.lane(),
             reads: store.reads(),
+            operations: store.operations(),
             audit: Box::new(move || {
                 let database = database.clone();
                 Box::pin(async move { audit(&database).await.unwrap() })
@@ -73,6 +74,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("SELECT, UPDATE", "id_blocks"),
     ("SELECT, UPDATE", "installation"),
     ("SELECT, INSERT, UPDATE", "service_clock"),
+    ("SELECT, INSERT", "wallet_operations"),
     ("SELECT", "schema_migrations"),
 ];
 
@@ -115,6 +117,8 @@ async fn a_database_of_version_1_keeps_its_books_and_tells_its_newest_time() {
     for statement in OLD_BOOKS {
         connection.query_drop(statement).await.unwrap();
     }
+    let before = audit(&database).await.unwrap();
+    assert!(before.is_clean(), "a schema of then: {before}");
     migrate(&database).await.unwrap();
     check_schema(&database).await.unwrap();
     let report = audit(&database).await.unwrap();

@@ -7,7 +7,7 @@ use rusqlite::{Connection, types::ValueRef};
 use service::store::sqlite;
 
 use crate::store::{
-    audit::{self, AuditReport, Broken, CurrencySum, Row, Violation},
+    audit::{self, AuditReport, Broken, CurrencySum, Dialect, Row, Violation},
     totals::Adder,
 };
 
@@ -28,10 +28,19 @@ pub fn audit(path: &Path) -> Result<AuditReport, sqlite::Error> {
         violations: Vec::new(),
     };
     report.check_sums();
-    for rule in audit::RULES {
-        report.add(broken(&tx, Broken::new(rule))?);
+    let dialect = dialect(&tx)?;
+    for rule in audit::rules(&dialect) {
+        report.add(broken(&tx, &dialect, Broken::new(rule))?);
     }
     Ok(report)
+}
+
+fn dialect(db: &Connection) -> rusqlite::Result<Dialect> {
+    let operations = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'wallet_operations'";
+    Ok(Dialect {
+        created_at_millis_hex: CREATED_AT_MILLIS_HEX,
+        has_operations: count(db, operations)? > 0,
+    })
 }
 
 fn count(db: &Connection, query: &str) -> rusqlite::Result<i64> {
@@ -50,8 +59,12 @@ fn sums(db: &Connection) -> rusqlite::Result<Vec<CurrencySum>> {
     Ok(sums.map(|(currency, sum)| CurrencySum { currency, sum }).collect())
 }
 
-fn broken(db: &Connection, mut broken: Broken<'_>) -> rusqlite::Result<Violation> {
-    let mut statement = db.prepare(&broken.query(CREATED_AT_MILLIS_HEX))?;
+fn broken(
+    db: &Connection,
+    dialect: &Dialect,
+    mut broken: Broken<'_>,
+) -> rusqlite::Result<Violation> {
+    let mut statement = db.prepare(&broken.query(dialect))?;
     let columns = statement.column_count();
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ledger::{AccountId, Loaded, Outcome, Transaction, Transfer, Wallet, WalletStatus, is_worn};
+use ledger::{
+    AccountId, Loaded, Outcome, Transaction, Transfer, Wallet, WalletId, WalletStatus, is_worn,
+};
 use rusqlite::{Connection, named_params, params};
 use service::{
     fatal::Reporter,
@@ -30,6 +32,12 @@ const CACHE_KIB: i64 = 16 * 1024;
 
 /// The stripes of the only lane.
 const STRIPES: Stripes = Stripes { first: 1, step: 1 };
+
+/// The wallets of an account whose newest operation froze them.
+const FROZEN_OF_OWNER: &str = "SELECT w.id FROM wallets AS w JOIN wallet_operations AS o \
+         ON o.wallet_id = w.id AND o.sequence = \
+             (SELECT MAX(n.sequence) FROM wallet_operations AS n WHERE n.wallet_id = w.id) \
+     WHERE w.account_id = ?1 AND o.action = 'freeze'";
 
 /// The one writing connection.
 #[derive(Debug)]
@@ -149,9 +157,23 @@ impl SqliteLane {
                 loaded.add_standing(*account_id, rows::text(row, 0, words::status_from)?);
             }
         }
+        if footprint.frozen {
+            self.load_frozen(&footprint.owners, &mut loaded)?;
+        }
         let feed_sequence =
             if footprint.feed_position { rows::feed_sequence(&self.db)? } else { 0 };
         Ok(Books { loaded, feed_sequence })
+    }
+
+    fn load_frozen(&self, owners: &[AccountId], loaded: &mut Loaded) -> rusqlite::Result<()> {
+        let mut frozen = self.db.prepare_cached(FROZEN_OF_OWNER)?;
+        for owner in owners.iter().filter(|owner| !owner.is_system()) {
+            let mut found = frozen.query([owner.0])?;
+            while let Some(row) = found.next()? {
+                loaded.add_frozen(WalletId(row.get(0)?));
+            }
+        }
+        Ok(())
     }
 
     fn persist_now(&self, effects: &Effects<'_>) -> rusqlite::Result<()> {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod lane;
+mod operations;
 mod reads;
 mod rows;
 
@@ -23,14 +24,16 @@ use self::reads::SqliteReads;
 pub use self::{
     audit::audit,
     lane::{SqliteFlusher, SqliteLane},
+    operations::{OpenExistingError, SqliteOperations},
 };
-use super::{COUNTERS, Reads, Reason, StoreError, schema};
+use super::{COUNTERS, Operations, Reads, Reason, StoreError, schema};
 
 const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0001_wallets_and_transfers.sql"),
     include_str!("migrations/0002_system_wallets_hold_more.sql"),
     include_str!("migrations/0003_installation.sql"),
     include_str!("migrations/0004_service_clock.sql"),
+    include_str!("migrations/0006_wallet_operations.sql"),
 ]);
 
 /// Readers at once. Reads are short and SQLite's readers do not wait for its writer.
@@ -63,6 +66,11 @@ impl SqliteStore {
     /// What ends the process is reported to `fatal`.
     pub fn lane(&self, fatal: &Reporter) -> Result<SqliteLane, sqlite::Error> {
         SqliteLane::new(&self.path, fatal.clone())
+    }
+
+    /// What operators do. What ends the process is reported to `fatal`.
+    pub fn operations(&self, fatal: &Reporter) -> Result<Arc<dyn Operations>, sqlite::Error> {
+        Ok(Arc::new(SqliteOperations::with(sqlite::connect(&self.path)?, fatal)?))
     }
 
     /// The readers. What ends the process is reported to `fatal`.
@@ -103,6 +111,7 @@ impl From<sqlite::Error> for StoreError {
     fn from(error: sqlite::Error) -> Self {
         match error {
             sqlite::Error::Sqlite(error) => error.into(),
+            sqlite::Error::OutcomeUnknown(_) => Self::OutcomeUnknown(error.into()),
             error => Self::Failed(error.into()),
         }
     }

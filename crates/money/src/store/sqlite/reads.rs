@@ -132,7 +132,7 @@ fn transfer_view(row: &Row<'_>) -> rusqlite::Result<TransferView> {
     Ok(TransferView { transfer, receiver })
 }
 
-fn wallet(db: &Connection, id: WalletId) -> rusqlite::Result<Option<Wallet>> {
+pub(super) fn wallet(db: &Connection, id: WalletId) -> rusqlite::Result<Option<Wallet>> {
     db.prepare_cached(&format!("SELECT {} FROM wallets WHERE id = ?1", rows::WALLET))?
         .query_row([id.0], rows::wallet)
         .optional()

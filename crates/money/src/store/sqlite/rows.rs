@@ -97,8 +97,16 @@ pub(super) fn text<T>(
     read: impl Fn(&str) -> Option<T>,
 ) -> rusqlite::Result<T> {
     let value = row.get_ref(column)?.as_str()?;
-    read(value).ok_or_else(|| {
-        let message = format!("`{value}` is not a value of this column");
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, message.into())
-    })
+    read(value).ok_or_else(|| misfit(column, &format!("`{value}`")))
+}
+
+/// A column with something in it that is not one of its values.
+pub(super) fn misfit(column: usize, value: &str) -> rusqlite::Error {
+    let message = format!("{value} is not a value of this column");
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, message.into())
+}
+
+/// The number of migrations that the database has had.
+pub(super) fn schema_version(db: &Connection) -> rusqlite::Result<i64> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
 }

@@ -28,6 +28,7 @@ async fn sqlite_conforms() {
         Subject {
             lane: store.lane(&Reporter::default()).unwrap(),
             reads: store.reads(&Reporter::default()).unwrap(),
+            operations: store.operations(&Reporter::default()).unwrap(),
             audit: Box::new(move || {
                 let report = audit(&path).unwrap();
                 Box::pin(std::future::ready(report))
@@ -68,6 +69,8 @@ async fn a_database_of_version_1_keeps_its_books_and_tells_its_newest_time() {
     )
     .unwrap();
     drop(db);
+    let before = audit(&path).unwrap();
+    assert!(before.is_clean(), "a backup of then: {before}");
     SqliteStore::open(&path).unwrap();
     let report = audit(&path).unwrap();
     assert!(report.is_clean(), "{report}");
@@ -116,8 +119,8 @@ fn the_audit_names_the_first_rows_and_counts_all() {
     let report = audit(&path).unwrap();
     assert_eq!((report.violations[0].rows, report.violations[0].named.len()), (50, 20));
     let text = report.to_string();
-    assert!(text.contains("standing asks for: not so in 50 rows\n  wallet 10 of"), "{text}");
-    assert!(text.ends_with("wallet 29 of account 10029 is closed, and the account's standing is none\n  and 30 more\n"), "{text}");
+    assert!(text.contains("or an operator froze it: not so in 50 rows\n  wallet 10 of"), "{text}");
+    assert!(text.ends_with("wallet 29 of account 10029 is closed, the account's standing is none, and no operator has frozen the wallet\n  and 30 more\n"), "{text}");
 }
 
 #[test]

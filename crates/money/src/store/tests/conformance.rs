@@ -11,18 +11,21 @@ use ledger::{
 
 use service::BoxFuture;
 
+use super::operations;
 use crate::store::{
-    Effects, Footprint, HistoryPage, HistoryQuery, IdKind, LaneStore, Reads, audit::AuditReport,
+    Effects, Footprint, HistoryPage, HistoryQuery, IdKind, LaneStore, Operations, Reads,
+    audit::AuditReport,
 };
 
-const STRIPE: AccountId = AccountId(1);
-const ANN: AccountId = AccountId(10_001);
-const BOB: AccountId = AccountId(10_002);
+pub(super) const STRIPE: AccountId = AccountId(1);
+pub(super) const ANN: AccountId = AccountId(10_001);
+pub(super) const BOB: AccountId = AccountId(10_002);
 
 /// A store under test.
 pub(crate) struct Subject<L> {
     pub(crate) lane: L,
     pub(crate) reads: Arc<dyn Reads>,
+    pub(crate) operations: Arc<dyn Operations>,
     pub(crate) audit: Box<dyn Fn() -> BoxFuture<'static, AuditReport>>,
 }
 
@@ -38,11 +41,15 @@ pub(crate) async fn run<L: LaneStore>(new: impl AsyncFn() -> Subject<L>) {
     history_is_paged_and_bounded_by_time(new().await).await;
     a_worn_stripe_gives_way_to_another(new().await).await;
     the_audit_finds_nothing_wrong(new().await).await;
+    operations::a_frozen_wallet_moves_no_money_until_it_is_unfrozen(new().await).await;
+    operations::a_frozen_wallet_stays_frozen_whatever_becomes_of_its_account(new().await).await;
+    operations::operations_that_change_nothing_are_refused(new().await).await;
+    operations::an_operation_waits_for_the_batch_and_the_batch_does_not_undo_it(new().await).await;
 }
 
 /// The smallest engine: one command, one transaction.
 impl<L: LaneStore> Subject<L> {
-    async fn open(&mut self, account_id: AccountId, currency: Currency) -> Wallet {
+    pub(super) async fn open(&mut self, account_id: AccountId, currency: Currency) -> Wallet {
         let first = self.lane.reserve_ids(IdKind::Wallet, 2).await.unwrap();
         self.lane.begin().await.unwrap();
         let mut owners = vec![STRIPE, account_id];
@@ -61,7 +68,7 @@ impl<L: LaneStore> Subject<L> {
         wallet
     }
 
-    async fn decide(&mut self, command: &Command, now: i64) -> Decision {
+    pub(super) async fn decide(&mut self, command: &Command, now: i64) -> Decision {
         let first = self.lane.reserve_ids(IdKind::Transaction, 2).await.unwrap();
         self.lane.begin().await.unwrap();
         let mut wallets: Vec<_> = command.movement.own_wallet().into_iter().collect();
@@ -91,18 +98,35 @@ impl<L: LaneStore> Subject<L> {
         decision
     }
 
-    async fn deposit(&mut self, wallet: &Wallet, amount: i64, key: &str) -> Decision {
+    pub(super) async fn deposit(&mut self, wallet: &Wallet, amount: i64, key: &str) -> Decision {
         let movement = Movement::Deposit { wallet: Some(wallet.id) };
         self.decide(&command(wallet.account_id, key, movement, amount), 2_000).await
     }
 }
 
-fn command(account_id: AccountId, key: &str, movement: Movement, amount: i64) -> Command {
+pub(super) fn command(
+    account_id: AccountId,
+    key: &str,
+    movement: Movement,
+    amount: i64,
+) -> Command {
     Command {
         key: IdempotencyKey { account_id, key: key.to_owned() },
         movement,
         amount: Amount::new(amount).unwrap(),
         summary: Some("for 김치 \"quoted\"".to_owned()),
+    }
+}
+
+/// Why a decision moved no money, if it is recorded.
+pub(super) fn failure(decision: &Decision) -> Option<Rejection> {
+    match decision {
+        Decision::Completed(_) => None,
+        Decision::Failed(transfer) => match transfer.outcome {
+            Outcome::Failed(rejection) => Some(rejection),
+            Outcome::Completed { .. } => panic!("a failure is not completed"),
+        },
+        other => panic!("not decided: {other:?}"),
     }
 }
 

@@ -53,6 +53,7 @@ pub(crate) const EMPTY: &[&str] = &[
     "DELETE FROM transaction_marks",
     "DELETE FROM idempotency_keys",
     "DELETE FROM account_standings",
+    "DELETE FROM wallet_operations",
 ];
 
 const SUM: &str = "the sum over all wallets";
@@ -68,8 +69,9 @@ const KEYS: &str = "found by its key";
 const KEYS_ALONE: &str = "every key leads to its transfer";
 const MARKS: &str = "every 256th";
 const MARKS_ALONE: &str = "every mark is of";
-const STATUS: &str = "its account's standing asks for";
+const STATUS: &str = "or an operator froze it";
 const COUNTERS: &str = "the next id is greater";
+const OPERATIONS: &str = "freezing and unfreezing by turns";
 
 /// A change of one row, and each rule that it breaks with a part of what is said of the row.
 type Case = (&'static str, &'static [(&'static str, &'static str)]);
@@ -126,11 +128,38 @@ pub(crate) const CASES: &[Case] = &[
     ),
     (
         "UPDATE wallets SET status = 'frozen' WHERE id = 3",
-        &[(STATUS, "wallet 3 of account 10002 is frozen, and the account's standing is none")],
+        &[(
+            STATUS,
+            "wallet 3 of account 10002 is frozen, the account's standing is none, and no operator",
+        )],
     ),
     (
         "INSERT INTO account_standings (account_id, status) VALUES (10001, 'closed')",
-        &[(STATUS, "wallet 2 of account 10001 is active, and the account's standing is closed")],
+        &[(STATUS, "wallet 2 of account 10001 is active, the account's standing is closed")],
+    ),
+    (
+        "INSERT INTO wallet_operations (wallet_id, sequence, action, reason, user_name, created_at)
+            VALUES (2, 1, 'freeze', 'theft', 'ops', 9000)",
+        &[(
+            STATUS,
+            "wallet 2 of account 10001 is active, the account's standing is none, and an operator",
+        )],
+    ),
+    (
+        "INSERT INTO wallet_operations (wallet_id, sequence, action, reason, user_name, created_at)
+            VALUES (2, 1, 'freeze', 'theft', 'ops', 9000), (2, 3, 'unfreeze', 'found', 'ops', 9001)",
+        &[(OPERATIONS, "operation 3 on wallet 2 of account 10001 is to unfreeze")],
+    ),
+    (
+        "INSERT INTO wallet_operations (wallet_id, sequence, action, reason, user_name, created_at)
+            VALUES (3, 1, 'unfreeze', 'found', 'ops', 9000)",
+        &[(OPERATIONS, "is to unfreeze, and the one before it is to none")],
+    ),
+    (
+        "INSERT INTO wallet_operations (wallet_id, sequence, action, reason, user_name, created_at)
+            VALUES (1, 1, 'freeze', 'theft', 'ops', 9000), (1, 2, 'unfreeze', 'found', 'ops', 9000),
+                (4, 1, 'freeze', 'theft', 'ops', 9000), (4, 2, 'unfreeze', 'found', 'ops', 9000)",
+        &[(OPERATIONS, "on wallet")],
     ),
     (
         "UPDATE wallets SET updated_at = 6999 WHERE id = 3",
