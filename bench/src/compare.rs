@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ledger::{AccountId, Amount, Command, Currency, IdempotencyKey, Movement, WalletId};
+use ledger::{AccountId, Amount, Asker, Command, Currency, IdempotencyKey, Movement, WalletId};
 use money::{
     Dependencies, Engine, EngineConfig, MoneyService,
     store::{Database, mysql},
@@ -280,7 +280,8 @@ async fn move_money(
     let key = uuid_v7().hyphenated().to_string();
     let answer = engine
         .move_money(Command {
-            key: IdempotencyKey { account_id: purse.account_id, key },
+            key: IdempotencyKey { asker: Asker::Account(purse.account_id), key },
+            account_id: purse.account_id,
             movement,
             amount: Amount::new(amount).expect("amounts are positive"),
             summary: None,

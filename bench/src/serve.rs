@@ -13,7 +13,9 @@ use account::{AccountService, Email, Login, NewAccount, NewPassword};
 use anyhow::Context;
 use axum::{Router, middleware, routing::post};
 use gateway::{InProcess, Route};
-use ledger::{AccountId, Amount, Command as MoneyCommand, Currency, IdempotencyKey, Movement};
+use ledger::{
+    AccountId, Amount, Asker, Command as MoneyCommand, Currency, IdempotencyKey, Movement,
+};
 use money::Engine;
 use my_pay::{
     config::{Config, Flags, Switch},
@@ -250,7 +252,8 @@ async fn open_funded(engine: Engine, account_id: AccountId) -> anyhow::Result<i6
     let opened = engine.open_wallet(account_id, Currency::KRW).await?;
     let wallet = opened.map_err(|rejection| anyhow::anyhow!("{rejection:?}"))?;
     let command = MoneyCommand {
-        key: IdempotencyKey { account_id, key: "funds".to_owned() },
+        key: IdempotencyKey { asker: Asker::Account(account_id), key: "funds".to_owned() },
+        account_id,
         movement: Movement::Deposit { wallet: Some(wallet.id) },
         amount: Amount::new(FUNDS).context("the funds are an amount")?,
         summary: None,

@@ -1,13 +1,23 @@
 //! What a client asks for.
 
-use crate::{AccountId, Amount, WalletId};
+use crate::{AccountId, Amount, ApiKeyId, WalletId};
 
-/// What makes a command unique: the account that sends it, and the key that the client chose.
+/// Who makes a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asker {
+    /// A person, who acts for their own account and no other.
+    Account(AccountId),
+    /// A company's backend, by one of its API keys. It acts for the account that it names.
+    ApiKey(ApiKeyId),
+}
+
+/// What makes a command unique: who asks, and the key that they chose. The same characters from two
+/// askers are two keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey {
-    /// The account that sends the command.
-    pub account_id: AccountId,
-    /// The client's key: 1 to 128 printable characters.
+    /// Who asks.
+    pub asker: Asker,
+    /// Their key: 1 to 128 printable characters.
     pub key: String,
 }
 
@@ -16,6 +26,9 @@ pub struct IdempotencyKey {
 pub struct Command {
     /// Who asks, and under which key.
     pub key: IdempotencyKey,
+    /// The account acted for, which owns the own wallet: the person who asks, or the account that
+    /// an API key names.
+    pub account_id: AccountId,
     /// From where to where.
     pub movement: Movement,
     /// How much.

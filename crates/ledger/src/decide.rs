@@ -1,7 +1,7 @@
 //! The decision: one command, over what was loaded for it.
 
 use crate::{
-    AMOUNT_MAX, Command, Direction, Loaded, Movement, Outcome, Rejection, Transaction,
+    AMOUNT_MAX, Asker, Command, Direction, Loaded, Movement, Outcome, Rejection, Transaction,
     TransactionId, Transfer, TransferId, TransferKind, Wallet, WalletId, WalletStatus,
 };
 
@@ -43,6 +43,9 @@ pub enum Decision {
 
 /// Decides a command and applies it to `loaded`.
 pub fn decide(loaded: &mut Loaded, command: &Command, stamp: Stamp) -> Decision {
+    if let Asker::Account(asker) = command.key.asker {
+        assert_eq!(asker, command.account_id, "a person acts for their own account");
+    }
     if let Some(transfer) = loaded.decided(&command.key) {
         return if transfer.answers(command) {
             Decision::Replayed(Box::new(transfer.clone()))
@@ -50,7 +53,7 @@ pub fn decide(loaded: &mut Loaded, command: &Command, stamp: Stamp) -> Decision 
             Decision::Refused(Rejection::IdempotencyKeyReused)
         };
     }
-    let own = match loaded.own_wallet(command.key.account_id, command.movement.own_wallet()) {
+    let own = match loaded.own_wallet(command.account_id, command.movement.own_wallet()) {
         Ok(own) => own.clone(),
         Err(rejection) => return Decision::Refused(rejection),
     };
@@ -198,6 +201,7 @@ fn record(command: &Command, stamp: Stamp, own: &Wallet, outcome: Outcome) -> Tr
     Transfer {
         id: stamp.transfer_id,
         key: command.key.clone(),
+        account_id: command.account_id,
         kind: kind(command.movement),
         outcome,
         sender_wallet_id,

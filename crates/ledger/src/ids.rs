@@ -1,6 +1,6 @@
 //! Names of things. Numbers stay below 2^53 so that every JSON reader keeps them exact.
 
-/// Largest id of an account, wallet or transaction.
+/// Largest id of an account, API key, wallet or transaction.
 pub const ID_MAX: i64 = (1 << 53) - 1;
 
 /// Accounts up to this id belong to the system: the other side of deposits and withdrawals. Stripe
@@ -17,6 +17,10 @@ impl AccountId {
         self <= SYSTEM_ACCOUNT_MAX
     }
 }
+
+/// An API key, by which a company's backend makes requests: 1 to [`ID_MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiKeyId(pub i64);
 
 /// A wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

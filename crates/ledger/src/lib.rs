@@ -15,11 +15,13 @@ mod transfer;
 mod wallet;
 
 pub use amount::{AMOUNT_MAX, Amount};
-pub use command::{Command, IdempotencyKey, Movement};
+pub use command::{Asker, Command, IdempotencyKey, Movement};
 pub use currency::Currency;
 pub use decide::{Decision, Posting, Stamp, decide};
 pub use freeze::{FreezeAction, FreezeRejection, freeze};
-pub use ids::{AccountId, ID_MAX, SYSTEM_ACCOUNT_MAX, TransactionId, TransferId, WalletId};
+pub use ids::{
+    AccountId, ApiKeyId, ID_MAX, SYSTEM_ACCOUNT_MAX, TransactionId, TransferId, WalletId,
+};
 pub use loaded::Loaded;
 pub use open::{Opening, OpeningRejection, open_system_wallet, open_wallet, set_standing};
 pub use rejection::Rejection;

@@ -61,7 +61,7 @@ pub fn open_system_wallet(
     if matches!(command.movement, Movement::Transfer { .. }) {
         return None;
     }
-    let own = loaded.own_wallet(command.key.account_id, command.movement.own_wallet()).ok()?;
+    let own = loaded.own_wallet(command.account_id, command.movement.own_wallet()).ok()?;
     let currency = own.currency;
     let stripe = loaded.stripe()?;
     if loaded.wallet_in(stripe, currency).is_some() {

@@ -8,7 +8,7 @@ mod model;
 mod table;
 
 use crate::{
-    AccountId, Amount, Command, Currency, IdempotencyKey, Loaded, Movement, Opening, Stamp,
+    AccountId, Amount, Asker, Command, Currency, IdempotencyKey, Loaded, Movement, Opening, Stamp,
     TransactionId, TransferId, WalletId, WalletStatus, decide, open_wallet, set_standing,
 };
 
@@ -35,7 +35,8 @@ fn stand(loaded: &mut Loaded, account: i64, status: WalletStatus) {
 
 fn command(account: i64, key: &str, movement: Movement) -> Command {
     Command {
-        key: IdempotencyKey { account_id: AccountId(account), key: key.to_owned() },
+        key: IdempotencyKey { asker: Asker::Account(AccountId(account)), key: key.to_owned() },
+        account_id: AccountId(account),
         movement,
         amount: Amount::new(10).unwrap(),
         summary: None,

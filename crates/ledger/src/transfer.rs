@@ -1,8 +1,8 @@
 //! What was decided, as it is kept for good.
 
 use crate::{
-    Amount, Command, Currency, IdempotencyKey, Movement, Rejection, TransactionId, TransferId,
-    WalletId,
+    AccountId, Amount, Command, Currency, IdempotencyKey, Movement, Rejection, TransactionId,
+    TransferId, WalletId,
 };
 
 /// Every so many transactions, a wallet's history gets a mark by which times and deep pages are
@@ -39,6 +39,8 @@ pub struct Transfer {
     pub id: TransferId,
     /// Who asked, and under which key.
     pub key: IdempotencyKey,
+    /// The account acted for, which owns the caller's own wallet.
+    pub account_id: AccountId,
     /// What kind of movement.
     pub kind: TransferKind,
     /// How it ended.
@@ -79,7 +81,10 @@ impl Transfer {
                     && self.receiver_wallet_id == Some(receiver)
             }
         };
-        same_wallets && self.amount == command.amount && self.summary == command.summary
+        same_wallets
+            && self.account_id == command.account_id
+            && self.amount == command.amount
+            && self.summary == command.summary
     }
 }
 

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::{STRIPE, command, open, stamp, stand};
 use crate::{
-    Amount, Command, Decision, Direction, Loaded, Movement, Transaction, WalletId, WalletStatus,
-    decide,
+    Amount, ApiKeyId, Asker, Command, Decision, Direction, IdempotencyKey, Loaded, Movement,
+    Transaction, WalletId, WalletStatus, decide,
 };
 
 const FIRST: i64 = 10_001;
@@ -16,14 +16,22 @@ const WALLETS: i64 = 5;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Move { account: i64, other: i64, kind: u8, amount: i64, key: u8 },
+    Move { account: i64, other: i64, kind: u8, amount: i64, key: u8, by_api_key: Option<i64> },
     Freeze { account: i64, frozen: bool },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let wallet = || FIRST..FIRST + WALLETS + 1;
-    let movement = (wallet(), wallet(), 0..3_u8, 1..200_i64, any::<u8>()).prop_map(
-        |(account, other, kind, amount, key)| Step::Move { account, other, kind, amount, key },
+    let by_api_key = prop_oneof![Just(None), Just(Some(1)), Just(Some(2))];
+    let movement = (wallet(), wallet(), 0..3_u8, 1..200_i64, any::<u8>(), by_api_key).prop_map(
+        |(account, other, kind, amount, key, by_api_key)| Step::Move {
+            account,
+            other,
+            kind,
+            amount,
+            key,
+            by_api_key,
+        },
     );
     let freeze = (FIRST..FIRST + WALLETS, any::<bool>())
         .prop_map(|(account, frozen)| Step::Freeze { account, frozen });
@@ -47,7 +55,7 @@ fn expected(
     frozen: &HashMap<i64, bool>,
     command: &Command,
 ) -> Option<Vec<(i64, i64)>> {
-    let account = command.key.account_id.0;
+    let account = command.account_id.0;
     let amount = command.amount.minor();
     let free = |id: i64| balances.contains_key(&id) && !frozen.get(&id).copied().unwrap_or(false);
     match command.movement {
@@ -81,23 +89,27 @@ proptest! {
         }
         let mut balances: HashMap<i64, i64> = (FIRST..FIRST + WALLETS).map(|id| (id, 0)).collect();
         let mut frozen = HashMap::new();
-        let mut answered: HashMap<(i64, u8), (Command, Decision)> = HashMap::new();
+        let mut answered: HashMap<IdempotencyKey, (Command, Decision)> = HashMap::new();
         let mut history: HashMap<WalletId, Vec<Transaction>> = HashMap::new();
 
         for (n, step) in steps.into_iter().enumerate() {
-            let (account, command, key) = match step {
+            let command = match step {
                 Step::Freeze { account, frozen: is_frozen } => {
                     let status = if is_frozen { WalletStatus::Frozen } else { WalletStatus::Active };
                     stand(&mut loaded, account, status);
                     frozen.insert(account, is_frozen);
                     continue;
                 }
-                Step::Move { account, other, kind, amount, key } => {
-                    (account, to_command(account, other, kind, amount, key), key)
+                Step::Move { account, other, kind, amount, key, by_api_key } => {
+                    let mut command = to_command(account, other, kind, amount, key);
+                    if let Some(id) = by_api_key {
+                        command.key.asker = Asker::ApiKey(ApiKeyId(id));
+                    }
+                    command
                 }
             };
             let decision = decide(&mut loaded, &command, stamp(10 + n as i64));
-            if let Some((first, answer)) = answered.get(&(account, key)) {
+            if let Some((first, answer)) = answered.get(&command.key) {
                 // A key that has answered: the same answer, or a refusal, and nothing moves.
                 match (&decision, answer) {
                     (Decision::Replayed(again), Decision::Completed(posting)) => {
@@ -129,7 +141,7 @@ proptest! {
                 *balances.get_mut(&id).unwrap() += change;
             }
             if matches!(decision, Decision::Completed(_) | Decision::Failed(_)) {
-                answered.insert((account, key), (command, decision));
+                answered.insert(command.key.clone(), (command, decision));
             }
         }
 

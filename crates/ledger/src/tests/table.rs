@@ -3,8 +3,8 @@
 
 use super::{NOW, command, open, stamp, stand};
 use crate::{
-    AMOUNT_MAX, AccountId, Amount, Command, Currency, Decision, Direction, Loaded, Movement,
-    Outcome, Posting, Rejection, Stamp, WalletId, WalletStatus, decide,
+    AMOUNT_MAX, AccountId, Amount, ApiKeyId, Asker, Command, Currency, Decision, Direction, Loaded,
+    Movement, Outcome, Posting, Rejection, Stamp, WalletId, WalletStatus, decide,
 };
 
 const ANN: i64 = 10_001;
@@ -49,6 +49,7 @@ fn world() -> Loaded {
     }
     let first = send(ANN, Some(ANN), BOB);
     decide(&mut loaded, &Command { key: key(ANN, "used"), ..first }, stamp(1));
+    decide(&mut loaded, &by_api_key(1, "used", send(ANN, None, 404)), stamp(2));
     loaded
 }
 
@@ -57,7 +58,13 @@ fn currency_of(code: &str) -> Currency {
 }
 
 fn key(account: i64, key: &str) -> crate::IdempotencyKey {
-    crate::IdempotencyKey { account_id: AccountId(account), key: key.to_owned() }
+    crate::IdempotencyKey { asker: Asker::Account(AccountId(account)), key: key.to_owned() }
+}
+
+/// The same command from an API key that acts for the account.
+fn by_api_key(id: i64, key: &str, command: Command) -> Command {
+    let asker = Asker::ApiKey(ApiKeyId(id));
+    Command { key: crate::IdempotencyKey { asker, key: key.to_owned() }, ..command }
 }
 
 fn send(account: i64, sender: Option<i64>, receiver: i64) -> Command {
@@ -78,7 +85,16 @@ fn every_rejection_in_order_of_precedence() {
     let withdrawal = Movement::Withdrawal { wallet: None };
     let deposit = |account: i64| Movement::Deposit { wallet: Some(WalletId(account)) };
     let table = [
-        (R::IdempotencyKeyReused, false, vec![of(99, reused)]),
+        (
+            R::IdempotencyKeyReused,
+            false,
+            vec![
+                of(99, reused),
+                of(11, by_api_key(1, "used", send(ANN, None, 404))),
+                // Word for word the same request, for another account.
+                by_api_key(1, "used", send(BOB, None, 404)),
+            ],
+        ),
         (
             R::WalletRequired,
             false,
@@ -156,6 +172,35 @@ fn check(rejection: Rejection, recorded: bool, command: &Command) {
         Decision::Refused(found) => assert_eq!(found, rejection),
         other => panic!("a repetition of {rejection:?} answered {other:?}"),
     }
+}
+
+#[test]
+fn keys_belong_to_the_one_who_asks() {
+    let mut loaded = world();
+    let from_ann = of(1, send(ANN, None, BOB));
+    let commands = [
+        from_ann.clone(),
+        by_api_key(1, "new", from_ann.clone()),
+        by_api_key(2, "new", from_ann.clone()),
+        // The number of an account is not that account's owner.
+        by_api_key(ANN, "new", from_ann.clone()),
+    ];
+    for (n, command) in (40..).zip(&commands) {
+        let posting = completed(&mut loaded, command, stamp(n));
+        assert_eq!(posting.transfer.key, command.key);
+        assert_eq!(posting.transfer.account_id, command.account_id);
+    }
+    for command in &commands {
+        let again = decide(&mut loaded, command, stamp(50));
+        assert!(matches!(again, Decision::Replayed(_)), "{command:?}: {again:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "a person acts for their own account")]
+fn a_person_acts_for_their_own_account() {
+    let command = Command { account_id: AccountId(BOB), ..send(ANN, None, FULL) };
+    decide(&mut world(), &command, stamp(7));
 }
 
 #[test]

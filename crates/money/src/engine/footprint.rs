@@ -32,7 +32,7 @@ pub(super) fn keys(job: &Job, directory: &Directory) -> Keys {
                     Some(directory.owner_of(receiver).map_or(Key::Wallet(receiver), Key::Account))
                 }
             };
-            [Some(Key::Account(command.key.account_id)), other]
+            [Some(Key::Account(command.account_id)), other]
         }
         Job::Open { account_id, .. } => [Some(Key::Account(*account_id)), None],
         Job::Stand { change, .. } => {
@@ -48,7 +48,7 @@ pub(super) fn wallets(job: &Job, directory: &Directory) -> Vec<WalletId> {
         Job::Move { command, .. } => {
             let own = match command.movement.own_wallet() {
                 Some(id) => vec![id],
-                None => directory.wallets_of(command.key.account_id),
+                None => directory.wallets_of(command.account_id),
             };
             match command.movement {
                 Movement::Deposit { .. } | Movement::Withdrawal { .. } => (own, None),
@@ -71,7 +71,7 @@ pub(super) fn footprint(jobs: &[Job], stripe: AccountId) -> Footprint<'_> {
                 footprint.keys.push(&command.key);
                 match command.movement.own_wallet() {
                     Some(id) => footprint.wallets.push(id),
-                    None => footprint.owners.push(command.key.account_id),
+                    None => footprint.owners.push(command.account_id),
                 }
                 match command.movement {
                     Movement::Deposit { .. } | Movement::Withdrawal { .. } => uses_stripe = true,

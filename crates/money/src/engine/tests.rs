@@ -10,8 +10,8 @@ use std::sync::{
 };
 
 use ledger::{
-    AMOUNT_MAX, AccountId, Amount, Command, Currency, IdempotencyKey, Movement, Outcome, Rejection,
-    Wallet,
+    AMOUNT_MAX, AccountId, Amount, Asker, Command, Currency, IdempotencyKey, Movement, Outcome,
+    Rejection, Wallet,
 };
 use service::{
     clock::Clock,
@@ -164,7 +164,8 @@ impl World {
 
 fn deposit(wallet: &Wallet, key: &str) -> Command {
     Command {
-        key: IdempotencyKey { account_id: wallet.account_id, key: key.to_owned() },
+        key: IdempotencyKey { asker: Asker::Account(wallet.account_id), key: key.to_owned() },
+        account_id: wallet.account_id,
         movement: Movement::Deposit { wallet: Some(wallet.id) },
         amount: Amount::new(3).unwrap(),
         summary: None,

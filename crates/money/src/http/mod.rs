@@ -1,5 +1,6 @@
 //! The money service's REST API. This file is its table of contents.
 
+mod asker;
 mod deposits;
 mod idempotency_key;
 mod movement;

@@ -6,8 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ledger::{
-    AMOUNT_MAX, AccountId, Amount, Command, ID_MAX, IdempotencyKey, Movement, Outcome, Transfer,
-    WalletId,
+    AMOUNT_MAX, AccountId, Amount, Command, ID_MAX, Movement, Outcome, Transfer, WalletId,
 };
 use service::{
     contract::identity::OnBehalf,
@@ -20,6 +19,7 @@ use service::{
 use utoipa::ToSchema;
 
 use super::{
+    asker::idempotency_key,
     idempotency_key::KeyHeader,
     problems::{not_answered, rejected},
     representations::{TransferJson, id_text},
@@ -81,9 +81,10 @@ pub(super) async fn move_money(
     movement: Movement,
     request: MovementRequest,
 ) -> Result<Response, Problem> {
-    let key = IdempotencyKey { account_id: AccountId(identity.account_id), key };
+    let key = idempotency_key(identity, key);
+    let account_id = AccountId(identity.account_id);
     let MovementRequest { amount, summary, .. } = request;
-    let command = Command { key, movement, amount, summary };
+    let command = Command { key, account_id, movement, amount, summary };
     match state.engine.move_money(command).await.map_err(not_answered)? {
         Answer::Decided { transfer, replayed } => Ok(decided(*transfer, replayed)),
         Answer::Refused(rejection) => Err(rejected(rejection)),

@@ -1,7 +1,7 @@
 //! Transfers: money from an own wallet to somebody's, and reading what became of any movement.
 
 use axum::{http::StatusCode, response::Response};
-use ledger::{AccountId, ID_MAX, IdempotencyKey, Movement, TransferId, WalletId};
+use ledger::{AccountId, ID_MAX, Movement, TransferId, WalletId};
 use service::{
     contract::identity::OnBehalf,
     http::{
@@ -14,6 +14,7 @@ use service::{
 use utoipa::ToSchema;
 
 use super::{
+    asker::idempotency_key,
     idempotency_key::{KeyHeader, KeyParameter, read_key},
     movement::{MovementRequest, move_money},
     problems::{ReadTransferProblems, TRANSFER_NOT_FOUND, TransferProblems, not_read},
@@ -139,8 +140,7 @@ pub(super) async fn find_transfer(
     identity: OnBehalf,
     Query(request): Query<FindRequest>,
 ) -> Result<Response, Problem> {
-    let account_id = AccountId(identity.account_id);
-    let key = IdempotencyKey { account_id, key: request.idempotency_key };
+    let key = idempotency_key(identity, request.idempotency_key);
     let view = state.reads.transfer_by_key(key).await;
     answer(view.map_err(|error| not_read(&error))?, identity)
 }
@@ -149,7 +149,7 @@ pub(super) async fn find_transfer(
 fn answer(view: Option<TransferView>, identity: OnBehalf) -> Result<Response, Problem> {
     let caller = AccountId(identity.account_id);
     let seen = view.and_then(|TransferView { transfer, receiver }| {
-        if transfer.key.account_id == caller {
+        if transfer.account_id == caller {
             return Some(TransferJson::from(transfer));
         }
         let receiver = receiver.filter(|receiver| receiver.account_id == caller)?;

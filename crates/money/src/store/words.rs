@@ -1,6 +1,29 @@
-//! The words that every database stores for the values of an enumeration, and back.
+//! The words and numbers that every database stores for the values of an enumeration, and back.
 
-use ledger::{Direction, TransferKind, WalletStatus};
+use ledger::{AccountId, ApiKeyId, Asker, Direction, TransferKind, WalletStatus};
+
+/// Who asks, as the column `account_id` of `idempotency_keys` holds it: the id of an account, or
+/// minus the id of an API key. Ids of both are positive.
+pub(super) fn asker(asker: Asker) -> i64 {
+    match asker {
+        Asker::Account(AccountId(id)) => id,
+        Asker::ApiKey(ApiKeyId(id)) => -id,
+    }
+}
+
+/// Who asks, as the column `api_key_id` of `transfers` holds it: none if the owner of the account
+/// asks.
+pub(super) fn api_key_id(asker: Asker) -> Option<i64> {
+    match asker {
+        Asker::Account(_) => None,
+        Asker::ApiKey(ApiKeyId(id)) => Some(id),
+    }
+}
+
+/// Who asked for a transfer, by its columns.
+pub(super) fn asker_from(account_id: AccountId, api_key_id: Option<i64>) -> Asker {
+    api_key_id.map_or(Asker::Account(account_id), |id| Asker::ApiKey(ApiKeyId(id)))
+}
 
 /// A wallet's status.
 pub(super) fn status(status: WalletStatus) -> &'static str {

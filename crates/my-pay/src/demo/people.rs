@@ -5,7 +5,8 @@ use account::{
 };
 use anyhow::{Context, bail};
 use ledger::{
-    AccountId, Amount, Command, Currency, IdempotencyKey, Movement, OpeningRejection, WalletId,
+    AccountId, Amount, Asker, Command, Currency, IdempotencyKey, Movement, OpeningRejection,
+    WalletId,
 };
 use money::Answer;
 use service::contract::account_feed::Standing;
@@ -105,7 +106,8 @@ async fn funded_wallet(up: &Up, account_id: AccountId) -> anyhow::Result<Option<
         Err(OpeningRejection::AccountDisabled) => return Ok(None),
     }
     let command = Command {
-        key: IdempotencyKey { account_id, key: "demo-funds".to_owned() },
+        key: IdempotencyKey { asker: Asker::Account(account_id), key: "demo-funds".to_owned() },
+        account_id,
         movement: Movement::Deposit { wallet: None },
         amount: Amount::new(FUNDS).expect("the funds are an amount"),
         summary: Some("demonstration".to_owned()),

@@ -10,8 +10,8 @@ use account::{
 use expect_test::expect;
 use hyper::Method;
 use ledger::{
-    AccountId, Amount, Command, Currency, IdempotencyKey, Movement, OpeningRejection, Outcome,
-    Rejection,
+    AccountId, Amount, Asker, Command, Currency, IdempotencyKey, Movement, OpeningRejection,
+    Outcome, Rejection,
 };
 use money::Answer;
 use my_pay::data_dir::account_database;
@@ -47,11 +47,13 @@ async fn send_one(from: &Person, to: &Person) -> Response {
 
 /// Withdraws without the gateway and without a token, as nobody can: the money itself must refuse.
 async fn withdraw_by_force(product: &Product, person: &Person) -> (Rejection, i64) {
+    let account_id = AccountId(person.account_id);
     let command = Command {
         key: IdempotencyKey {
-            account_id: AccountId(person.account_id),
+            asker: Asker::Account(account_id),
             key: format!("force-{}", unique()),
         },
+        account_id,
         movement: Movement::Withdrawal { wallet: None },
         amount: Amount::new(1).unwrap(),
         summary: None,

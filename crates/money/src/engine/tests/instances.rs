@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ledger::{AccountId, Amount, Command, Currency, IdempotencyKey, Movement, Wallet};
+use ledger::{
+    AccountId, Amount, ApiKeyId, Asker, Command, Currency, IdempotencyKey, Movement, Rejection,
+    Wallet,
+};
 use mysql_async::prelude::Queryable;
 use service::{
     clock::{Clock, Timestamp},
@@ -84,7 +87,8 @@ impl Instance {
 
 fn command(account: AccountId, key: &str, movement: Movement, amount: i64) -> Command {
     Command {
-        key: IdempotencyKey { account_id: account, key: key.to_owned() },
+        key: IdempotencyKey { asker: Asker::Account(account), key: key.to_owned() },
+        account_id: account,
         movement,
         amount: Amount::new(amount).unwrap(),
         summary: None,
@@ -314,6 +318,54 @@ async fn every_batch_fits_what_the_server_takes() {
         }
         let count = world.server.execute("SELECT COUNT(*) FROM money.transfers");
         assert_eq!(count, format!("{TRANSFERS}\n"));
+        world.end().await;
+    }
+}
+
+/// Fifty requests with one key over two accounts at once: no lock covers the key, so the database's
+/// own rule finds the second one, and it is decided again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrency_of_an_api_keys_one_key_for_two_accounts_moves_money_once() {
+    // Instances, and lanes of each.
+    for (instances, lanes) in [(2, 1), (1, 3), (2, 2)] {
+        let world = World::new(instances, lanes).await;
+        let people = [world.person(10_001).await, world.person(10_002).await];
+        for round in 0..10 {
+            let mut tasks = JoinSet::new();
+            for n in 0..50_usize {
+                let wallet = &people[n / 2 % 2];
+                let mut command = deposit(wallet, &round.to_string(), 5);
+                command.key.asker = Asker::ApiKey(ApiKeyId(7));
+                let engine = world.engine(n);
+                tasks.spawn(async move {
+                    (command.account_id, engine.move_money(command).await.unwrap())
+                });
+            }
+            let answers = tasks.join_all().await;
+            let movements = answers.iter().filter_map(|(account_id, answer)| match answer {
+                Answer::Decided { replayed: false, .. } => Some(*account_id),
+                Answer::Decided { .. } | Answer::Refused(_) => None,
+            });
+            let moved: Vec<_> = movements.collect();
+            assert_eq!(moved.len(), 1, "{answers:?}");
+            for (account_id, answer) in answers {
+                match answer {
+                    Answer::Decided { transfer, .. } => {
+                        assert_eq!((account_id, transfer.account_id), (moved[0], moved[0]));
+                    }
+                    Answer::Refused(rejection) => {
+                        assert_eq!(rejection, Rejection::IdempotencyKeyReused);
+                        assert_ne!(account_id, moved[0]);
+                    }
+                }
+            }
+        }
+        let reads = MySqlStore::new(world.database.clone(), 1).reads();
+        let mut sum = 0;
+        for wallet in &people {
+            sum += reads.wallet(wallet.id).await.unwrap().unwrap().balance;
+        }
+        assert_eq!(sum, 50);
         world.end().await;
     }
 }

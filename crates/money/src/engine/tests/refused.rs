@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use ledger::{AccountId, Amount, Command, IdempotencyKey, Movement, Wallet};
+use ledger::{AccountId, Amount, Asker, Command, IdempotencyKey, Movement, Wallet};
 use rusqlite::Connection;
 
 use super::{Answer, EngineConfig, EngineError, World, balance, deposit};
 
 fn transfer(sender: &Wallet, receiver: &Wallet, key: &str) -> Command {
     Command {
-        key: IdempotencyKey { account_id: sender.account_id, key: key.to_owned() },
+        key: IdempotencyKey { asker: Asker::Account(sender.account_id), key: key.to_owned() },
+        account_id: sender.account_id,
         movement: Movement::Transfer { sender: Some(sender.id), receiver: receiver.id },
         amount: Amount::new(1).unwrap(),
         summary: None,

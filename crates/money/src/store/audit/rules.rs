@@ -282,38 +282,50 @@ const ORPHANS: Rule = Rule {
     },
 };
 
+/// The account of a transfer in this column and, if one is in the next, the API key that asked.
+fn asked(row: &Row, column: usize) -> String {
+    match &row.0[column + 1] {
+        Some(api_key) => format!("{} by API key {api_key}", row.get(column)),
+        None => row.get(column).to_owned(),
+    }
+}
+
+/// A transfer's asker is compared as `idempotency_keys` holds it: minus the API key's id, or the
+/// account's.
 const KEYS: Rule = Rule {
     name: "every transfer is found by its key",
-    broken: "SELECT LOWER(HEX(t.id)), t.account_id, LOWER(HEX(k.transfer_id))
+    broken: "SELECT LOWER(HEX(t.id)), t.account_id, t.api_key_id, LOWER(HEX(k.transfer_id))
          FROM transfers AS t
-         LEFT JOIN idempotency_keys AS k
-             ON k.idempotency_key = t.idempotency_key AND k.account_id = t.account_id
+         LEFT JOIN idempotency_keys AS k ON k.idempotency_key = t.idempotency_key
+             AND k.account_id = COALESCE(-t.api_key_id, t.account_id)
          WHERE k.transfer_id IS NULL OR k.transfer_id <> t.id",
     says: |row| {
         format!(
             "the key of transfer {} of account {} leads to transfer {}",
             row.id(0),
-            row.get(1),
-            row.id(2)
+            asked(row, 1),
+            row.id(3)
         )
     },
 };
 
 const KEYS_ALONE: Rule = Rule {
     name: "every key leads to its transfer",
-    broken: "SELECT k.account_id, k.idempotency_key, LOWER(HEX(k.transfer_id)),
-             t.account_id, t.idempotency_key
+    broken: "SELECT CASE WHEN k.account_id < 0 THEN 'API key' ELSE 'account' END,
+             ABS(k.account_id), k.idempotency_key, LOWER(HEX(k.transfer_id)),
+             t.account_id, t.api_key_id, t.idempotency_key
          FROM idempotency_keys AS k LEFT JOIN transfers AS t ON t.id = k.transfer_id
-         WHERE t.id IS NULL OR t.account_id <> k.account_id
+         WHERE t.id IS NULL OR k.account_id <> COALESCE(-t.api_key_id, t.account_id)
              OR t.idempotency_key <> k.idempotency_key",
     says: |row| {
         format!(
-            "key `{}` of account {} leads to transfer {}, which is of account {} under key `{}`",
-            row.get(1),
+            "key `{}` of {} {} leads to transfer {}, which is of account {} under key `{}`",
+            row.get(2),
             row.get(0),
-            row.id(2),
-            row.get(3),
-            row.get(4)
+            row.get(1),
+            row.id(3),
+            asked(row, 4),
+            row.get(6)
         )
     },
 };

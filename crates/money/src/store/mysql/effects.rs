@@ -19,7 +19,7 @@ const INSERT_KEYS: &str =
 
 const INSERT_TRANSFERS: &str = "INSERT INTO transfers (id, account_id, idempotency_key, \
      transfer_type, transfer_status, rejection, debit_transaction_id, sender_wallet_id, \
-     receiver_wallet_id, amount, currency, summary, balance_after, created_at) VALUES";
+     receiver_wallet_id, amount, currency, summary, balance_after, created_at, api_key_id) VALUES";
 
 const INSERT_TRANSACTIONS: &str = "INSERT INTO transactions (id, wallet_id, receiver_wallet_id, \
      transfer_id, transaction_type, transaction_status, direction, amount, balance_after, \
@@ -47,7 +47,7 @@ pub(super) fn statements(effects: &Effects<'_>, bytes_max: usize) -> Vec<String>
     for transfer in &effects.transfers {
         let key = &transfer.key;
         keys.row(|row| {
-            row.bytes(key.key.as_bytes()).int(key.account_id.0).bytes(&transfer.id.0);
+            row.bytes(key.key.as_bytes()).int(words::asker(key.asker)).bytes(&transfer.id.0);
         });
         transfers.row(|row| put_transfer(row, transfer));
     }
@@ -95,7 +95,7 @@ fn put_transfer(row: &mut Values<'_>, transfer: &Transfer) {
         Outcome::Failed(rejection) => ("failed", Some(rejection.code()), None),
     };
     row.bytes(&transfer.id.0)
-        .int(transfer.key.account_id.0)
+        .int(transfer.account_id.0)
         .bytes(transfer.key.key.as_bytes())
         .bytes(words::kind(transfer.kind).as_bytes())
         .bytes(status.as_bytes())
@@ -107,7 +107,8 @@ fn put_transfer(row: &mut Values<'_>, transfer: &Transfer) {
         .bytes(transfer.currency.code().as_bytes())
         .optional_text(transfer.summary.as_deref())
         .int(transfer.balance_after)
-        .int(transfer.created_at);
+        .int(transfer.created_at)
+        .optional_int(words::api_key_id(transfer.key.asker));
 }
 
 fn put_transaction(row: &mut Values<'_>, leg: &Transaction) {

@@ -1,7 +1,8 @@
 //! The writer. A batch is a handful of statements whatever its size. READ COMMITTED suffices: what
-//! a decision depends on is either locked before it is read (wallets, standings, the place in the
-//! feed) or covered by such a lock (a key is only ever recorded under its sender's), and each
-//! statement sees all that was committed before it began.
+//! a decision depends on is locked before it is read (wallets, standings, the place in the feed),
+//! and each statement sees all that was committed before it began. No lock covers an idempotency
+//! key: two lanes may decide under one key at once, in different wallets. The second one to insert
+//! the key waits for the first, is told of the duplicate, and loads and decides again.
 
 use std::collections::HashSet;
 
@@ -164,8 +165,9 @@ impl MySqlLane {
         keys: &[&IdempotencyKey],
         loaded: &mut Loaded,
     ) -> Result<(), StoreError> {
-        let pairs =
-            keys.iter().map(|key| format!("(X'{}',{})", Hex(key.key.as_bytes()), key.account_id.0));
+        let pairs = keys
+            .iter()
+            .map(|key| format!("(X'{}',{})", Hex(key.key.as_bytes()), words::asker(key.asker)));
         let bytes_max = self.connection.statement_bytes_max() - SELECT_BYTES;
         for pairs in lists(pairs, bytes_max) {
             let select = format!(

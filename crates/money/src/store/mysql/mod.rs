@@ -33,6 +33,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0002_system_wallets_hold_more.sql"),
     include_str!("migrations/0003_installation.sql"),
     include_str!("migrations/0004_service_clock.sql"),
+    include_str!("migrations/0005_askers.sql"),
     include_str!("migrations/0006_wallet_operations.sql"),
 ]);
 

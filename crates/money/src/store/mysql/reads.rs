@@ -10,7 +10,7 @@ use service::{BoxFuture, store::mysql::Database};
 use super::{connection::store_error, rows};
 use crate::store::{
     DEBIT, HistoryPage, HistoryQuery, Reads, Reason, ReceiverView, StoreError, TransferView,
-    totals::Totals,
+    totals::Totals, words,
 };
 
 /// How long one statement may take.
@@ -177,7 +177,7 @@ const BY_KEY: [&str; 2] = [
 /// credit; its id follows the debit's.
 fn transfer_view(row: &Row) -> Result<TransferView, StoreError> {
     let transfer = rows::transfer(row)?;
-    let receiver = match (rows::get(row, 13)?, rows::get(row, 14)?) {
+    let receiver = match (rows::get(row, 14)?, rows::get(row, 15)?) {
         (Some(account_id), Some(balance_after)) if transfer.sender_wallet_id.is_some() => {
             Some(ReceiverView { account_id: AccountId(account_id), balance_after })
         }
@@ -210,7 +210,7 @@ impl Reads for MySqlReads {
         &self,
         key: IdempotencyKey,
     ) -> BoxFuture<'_, Result<Option<TransferView>, StoreError>> {
-        let params = (key.key.into_bytes(), key.account_id.0);
+        let params = (key.key.into_bytes(), words::asker(key.asker));
         Box::pin(self.find_transfer(BY_KEY, params))
     }
 

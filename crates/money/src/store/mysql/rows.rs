@@ -29,16 +29,19 @@ pub(super) fn wallet(row: &Row) -> Result<Wallet, StoreError> {
 /// Columns of a transfer, in the order that [`transfer`] reads them. `t` is the table's alias.
 pub(super) const TRANSFER: &str = "t.id, t.account_id, t.idempotency_key, t.transfer_type, \
      t.rejection, t.debit_transaction_id, t.sender_wallet_id, t.receiver_wallet_id, t.amount, \
-     t.currency, t.summary, t.balance_after, t.created_at";
+     t.currency, t.summary, t.balance_after, t.created_at, t.api_key_id";
 
 pub(super) fn transfer(row: &Row) -> Result<Transfer, StoreError> {
     let outcome = match get::<Option<i64>>(row, 5)? {
         Some(debit_id) => Outcome::Completed { debit_id: TransactionId(debit_id) },
         None => Outcome::Failed(word(row, 4, Rejection::from_code)?),
     };
+    let account_id = AccountId(get(row, 1)?);
+    let asker = words::asker_from(account_id, get(row, 13)?);
     Ok(Transfer {
         id: transfer_id(row, 0)?,
-        key: IdempotencyKey { account_id: AccountId(get(row, 1)?), key: get(row, 2)? },
+        key: IdempotencyKey { asker, key: get(row, 2)? },
+        account_id,
         kind: word(row, 3, words::kind_from)?,
         outcome,
         sender_wallet_id: get::<Option<i64>>(row, 6)?.map(WalletId),

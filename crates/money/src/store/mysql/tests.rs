@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use ledger::WalletId;
+use ledger::{
+    AccountId, Amount, ApiKeyId, Asker, Command, Currency, Decision, IdempotencyKey, Movement,
+    Outcome, Rejection, Stamp, TransactionId, Transfer, TransferId, TransferKind, WalletId, decide,
+};
 use mysql_async::prelude::Queryable;
 use service::{
     clock::Timestamp,
@@ -17,7 +20,7 @@ use testing::MariaDb;
 
 use super::{MySqlStore, SCHEMA, audit, check_schema, migrate};
 use crate::store::{
-    IdKind, LaneStore as _, Reason, StoreError,
+    Effects, Footprint, IdKind, LaneStore as _, Reason, StoreError,
     tests::{
         conformance::{self, Subject},
         damage::{BOOKS, CASES, EMPTY, check},
@@ -144,6 +147,61 @@ async fn the_audit_names_each_damaged_row() {
         server.execute(&format!("USE money; SET check_constraint_checks = 0; {statements}"));
         check(case, &audit(&database).await.unwrap());
     }
+}
+
+/// A transfer by an API key for this account, under the same key each time.
+fn by_api_key(account_id: AccountId) -> Transfer {
+    let asker = Asker::ApiKey(ApiKeyId(7));
+    Transfer {
+        id: TransferId(i128::from(account_id.0).to_be_bytes()),
+        key: IdempotencyKey { asker, key: "once".to_owned() },
+        account_id,
+        kind: TransferKind::Withdrawal,
+        outcome: Outcome::Failed(Rejection::InsufficientBalance),
+        sender_wallet_id: Some(WalletId(1)),
+        receiver_wallet_id: None,
+        amount: Amount::new(5).unwrap(),
+        currency: Currency::KRW,
+        summary: None,
+        balance_after: 0,
+        created_at: 1_000,
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_two_lanes_decide_under_at_once_is_found_on_the_next_load() {
+    let server = MariaDb::start();
+    let (_, store) = store(&server, "money").await;
+    let (mut first, mut second) = (store.lane(), store.lane());
+    let [ann, bob] = [10_001, 10_002].map(|account| by_api_key(AccountId(account)));
+    let footprint = Footprint { keys: vec![&ann.key], ..Footprint::default() };
+    let effects =
+        |transfer: &Transfer| Effects { transfers: vec![transfer.clone()], ..Effects::default() };
+    for lane in [&mut first, &mut second] {
+        lane.begin().await.unwrap();
+        lane.load(AccountId(1), &footprint).await.unwrap();
+    }
+    first.persist(&effects(&ann)).await.unwrap();
+    let late = effects(&bob);
+    let (committed, refused) = tokio::join!(first.commit(), second.persist(&late));
+    committed.unwrap();
+    let refused = refused.unwrap_err();
+    assert!(matches!(refused, StoreError::Again(Reason::DuplicateKey, _)), "{refused}");
+    second.rollback().await.unwrap();
+    second.begin().await.unwrap();
+    let mut loaded = second.load(AccountId(1), &footprint).await.unwrap().loaded;
+    let command = Command {
+        key: bob.key.clone(),
+        account_id: bob.account_id,
+        movement: Movement::Withdrawal { wallet: None },
+        amount: bob.amount,
+        summary: None,
+    };
+    let stamp = Stamp { now: 2_000, transfer_id: bob.id, debit_id: TransactionId(1) };
+    let other_request = Decision::Refused(Rejection::IdempotencyKeyReused);
+    assert_eq!(decide(&mut loaded, &command, stamp), other_request);
+    let again = Command { account_id: ann.account_id, ..command };
+    assert_eq!(decide(&mut loaded, &again, stamp), Decision::Replayed(Box::new(ann)));
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ impl SqliteLane {
             rows::TRANSFER
         ))?;
         for key in &footprint.keys {
-            let mut found = by_key.query(params![key.key, key.account_id.0])?;
+            let mut found = by_key.query(params![key.key, words::asker(key.asker)])?;
             if let Some(row) = found.next()? {
                 loaded.add_decided(rows::transfer(row)?);
             }
@@ -249,8 +249,9 @@ impl SqliteLane {
         let mut insert = self.db.prepare_cached(
             "INSERT INTO transfers (id, account_id, idempotency_key, transfer_type,
                  transfer_status, rejection, debit_transaction_id, sender_wallet_id,
-                 receiver_wallet_id, amount, currency, summary, balance_after, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                 receiver_wallet_id, amount, currency, summary, balance_after, created_at,
+                 api_key_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?;
         for transfer in transfers {
             let (status, rejection, debit_id) = match transfer.outcome {
@@ -259,12 +260,12 @@ impl SqliteLane {
             };
             insert_key.execute(params![
                 transfer.key.key,
-                transfer.key.account_id.0,
+                words::asker(transfer.key.asker),
                 transfer.id.0
             ])?;
             insert.execute(params![
                 transfer.id.0,
-                transfer.key.account_id.0,
+                transfer.account_id.0,
                 transfer.key.key,
                 words::kind(transfer.kind),
                 status,
@@ -277,6 +278,7 @@ impl SqliteLane {
                 transfer.summary,
                 transfer.balance_after,
                 transfer.created_at,
+                words::api_key_id(transfer.key.asker),
             ])?;
         }
         Ok(())

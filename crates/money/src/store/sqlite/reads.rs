@@ -8,6 +8,7 @@ use super::rows;
 use crate::store::{
     DEBIT, HistoryPage, HistoryQuery, Reads, ReceiverView, StoreError, TransferView,
     totals::{Adder, Totals},
+    words,
 };
 
 /// Reads through a pool of connections.
@@ -73,7 +74,7 @@ impl Reads for SqliteReads {
                  JOIN transfers AS t ON t.id = k.transfer_id {RECEIVER}
                  WHERE k.idempotency_key = ?1 AND k.account_id = ?2"
             ))?
-            .query_row(params![key.key, key.account_id.0], transfer_view)
+            .query_row(params![key.key, words::asker(key.asker)], transfer_view)
             .optional()
         })
     }
@@ -117,13 +118,13 @@ impl Reads for SqliteReads {
 /// id follows the debit's.
 const VIEW: &str = "t.id, t.account_id, t.idempotency_key, t.transfer_type, t.rejection, \
      t.debit_transaction_id, t.sender_wallet_id, t.receiver_wallet_id, t.amount, t.currency, \
-     t.summary, t.balance_after, t.created_at, w.account_id, c.balance_after";
+     t.summary, t.balance_after, t.created_at, t.api_key_id, w.account_id, c.balance_after";
 const RECEIVER: &str = "LEFT JOIN wallets AS w ON w.id = t.receiver_wallet_id \
      LEFT JOIN transactions AS c ON c.id = t.debit_transaction_id + 1";
 
 fn transfer_view(row: &Row<'_>) -> rusqlite::Result<TransferView> {
     let transfer = rows::transfer(row)?;
-    let receiver = match (row.get(13)?, row.get(14)?) {
+    let receiver = match (row.get(14)?, row.get(15)?) {
         (Some(account_id), Some(balance_after)) if transfer.sender_wallet_id.is_some() => {
             Some(ReceiverView { account_id: AccountId(account_id), balance_after })
         }

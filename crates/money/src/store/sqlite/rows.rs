@@ -29,16 +29,19 @@ pub(super) fn wallet(row: &Row<'_>) -> rusqlite::Result<Wallet> {
 /// Columns of a transfer, in the order that [`transfer`] reads them. `t` is the table's alias.
 pub(super) const TRANSFER: &str = "t.id, t.account_id, t.idempotency_key, t.transfer_type, \
      t.rejection, t.debit_transaction_id, t.sender_wallet_id, t.receiver_wallet_id, t.amount, \
-     t.currency, t.summary, t.balance_after, t.created_at";
+     t.currency, t.summary, t.balance_after, t.created_at, t.api_key_id";
 
 pub(super) fn transfer(row: &Row<'_>) -> rusqlite::Result<Transfer> {
     let outcome = match row.get::<_, Option<i64>>(5)? {
         Some(debit_id) => Outcome::Completed { debit_id: TransactionId(debit_id) },
         None => Outcome::Failed(text(row, 4, Rejection::from_code)?),
     };
+    let account_id = AccountId(row.get(1)?);
+    let asker = words::asker_from(account_id, row.get(13)?);
     Ok(Transfer {
         id: TransferId(row.get(0)?),
-        key: IdempotencyKey { account_id: AccountId(row.get(1)?), key: row.get(2)? },
+        key: IdempotencyKey { asker, key: row.get(2)? },
+        account_id,
         kind: text(row, 3, words::kind_from)?,
         outcome,
         sender_wallet_id: row.get::<_, Option<i64>>(6)?.map(WalletId),

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use ledger::{
-    AccountId, Amount, Command, Currency, Decision, IdempotencyKey, Movement, Opening, Outcome,
-    Rejection, Stamp, TransactionId, TransferId, Wallet, WalletId, WalletStatus, decide,
-    open_wallet, set_standing,
+    AccountId, Amount, ApiKeyId, Asker, Command, Currency, Decision, ID_MAX, IdempotencyKey,
+    Movement, Opening, Outcome, Rejection, Stamp, TransactionId, TransferId, Wallet, WalletId,
+    WalletStatus, decide, open_wallet, set_standing,
 };
 
 use service::BoxFuture;
@@ -34,6 +34,7 @@ pub(crate) async fn run<L: LaneStore>(new: impl AsyncFn() -> Subject<L>) {
     ids_are_reserved_once(new().await).await;
     wallets_are_kept(new().await).await;
     transfers_are_kept_and_answer_their_keys(new().await).await;
+    keys_belong_to_the_one_who_asks(new().await).await;
     an_abandoned_transaction_leaves_nothing(new().await).await;
     a_second_use_of_a_key_is_refused_by_the_database(new().await).await;
     a_negative_balance_is_refused_by_the_database(new().await).await;
@@ -77,7 +78,7 @@ impl<L: LaneStore> Subject<L> {
         }
         wallets.sort_unstable();
         wallets.dedup();
-        let owners = vec![STRIPE, command.key.account_id];
+        let owners = vec![STRIPE, command.account_id];
         let keys = vec![&command.key];
         let footprint = Footprint { wallets, owners, keys, ..Footprint::default() };
         let mut loaded = self.lane.load(STRIPE, &footprint).await.unwrap().loaded;
@@ -111,7 +112,8 @@ pub(super) fn command(
     amount: i64,
 ) -> Command {
     Command {
-        key: IdempotencyKey { account_id, key: key.to_owned() },
+        key: IdempotencyKey { asker: Asker::Account(account_id), key: key.to_owned() },
+        account_id,
         movement,
         amount: Amount::new(amount).unwrap(),
         summary: Some("for 김치 \"quoted\"".to_owned()),
@@ -180,11 +182,46 @@ async fn transfers_are_kept_and_answer_their_keys<L: LaneStore>(mut subject: Sub
     assert_eq!(subject.reads.transfer(TransferId([9; 16])).await.unwrap(), None);
     // Keys are compared character by character: case and trailing spaces count.
     for other in ["SEND", "send "] {
-        let key = IdempotencyKey { account_id: ANN, key: other.to_owned() };
+        let key = IdempotencyKey { asker: Asker::Account(ANN), key: other.to_owned() };
         assert_eq!(subject.reads.transfer_by_key(key).await.unwrap(), None, "{other:?}");
     }
     let ann = subject.reads.wallet(ann.id).await.unwrap().unwrap();
     assert_eq!((ann.balance, ann.transaction_count, ann.updated_at), (60, 2, 3_000));
+}
+
+/// The same command from an API key.
+fn by_api_key(id: i64, command: &Command) -> Command {
+    let mut command = command.clone();
+    command.key.asker = Asker::ApiKey(ApiKeyId(id));
+    command
+}
+
+async fn keys_belong_to_the_one_who_asks<L: LaneStore>(mut subject: Subject<L>) {
+    let ann = subject.open(ANN, Currency::KRW).await;
+    let bob = subject.open(BOB, Currency::KRW).await;
+    let movement = Movement::Deposit { wallet: None };
+    let by_ann = command(ANN, "key", movement, 5);
+    // An API key may have an account's number, and the largest that there is.
+    let by_api_keys = [1, ANN.0, ID_MAX].map(|id| by_api_key(id, &by_ann));
+    for command in std::iter::once(&by_ann).chain(&by_api_keys) {
+        let Decision::Completed(posting) = subject.decide(command, 3_000).await else { panic!() };
+        let view = subject.reads.transfer(posting.transfer.id).await.unwrap().unwrap();
+        assert_eq!(view.transfer, posting.transfer);
+        assert_eq!((&view.transfer.key, view.transfer.account_id), (&command.key, ANN));
+        let by_key = subject.reads.transfer_by_key(command.key.clone()).await.unwrap();
+        assert_eq!(by_key.unwrap().transfer, posting.transfer);
+        let Decision::Replayed(again) = subject.decide(command, 4_000).await else { panic!() };
+        assert_eq!(*again, posting.transfer);
+    }
+    // A key of an API key is the same key, whichever account it acts for.
+    let for_bob = Command { account_id: BOB, ..by_api_key(1, &by_ann) };
+    let refused = Decision::Refused(Rejection::IdempotencyKeyReused);
+    assert_eq!(subject.decide(&for_bob, 5_000).await, refused);
+    for (wallet, balance) in [(ann, 20), (bob, 0)] {
+        assert_eq!(subject.reads.wallet(wallet.id).await.unwrap().unwrap().balance, balance);
+    }
+    let report = (subject.audit)().await;
+    assert!(report.is_clean(), "{report}");
 }
 
 async fn an_abandoned_transaction_leaves_nothing<L: LaneStore>(mut subject: Subject<L>) {

@@ -4,7 +4,7 @@
 use crate::store::audit::AuditReport;
 
 /// The system's wallet (1), Ann's (2), Bob's (3); a deposit of 100 by Ann, her transfer of 40 to
-/// Bob, his withdrawal of 10, and one of 50 that failed.
+/// Bob, his withdrawal of 10, and one of 50 that API key 3 asked for and that failed.
 pub(crate) const BOOKS: &[&str] = &[
     "INSERT INTO wallets (id, account_id, currency, balance, status, newest_transaction_id,
         transaction_count, created_at, updated_at)
@@ -13,15 +13,15 @@ pub(crate) const BOOKS: &[&str] = &[
         (3, 10002, 'KRW', 30, 'active', 5, 2, 1000, 7000)",
     "INSERT INTO transfers (id, account_id, idempotency_key, transfer_type, transfer_status,
         rejection, debit_transaction_id, sender_wallet_id, receiver_wallet_id, amount, currency,
-        summary, balance_after, created_at)
+        summary, balance_after, created_at, api_key_id)
     VALUES (x'00000000000570008000000000000001', 10001, 'a', 'deposit', 'completed',
-            NULL, 1, NULL, 2, 100, 'KRW', NULL, 100, 5000),
+            NULL, 1, NULL, 2, 100, 'KRW', NULL, 100, 5000, NULL),
         (x'00000000000670008000000000000002', 10001, 'b', 'transfer', 'completed',
-            NULL, 3, 2, 3, 40, 'KRW', 'rent', 60, 6000),
+            NULL, 3, 2, 3, 40, 'KRW', 'rent', 60, 6000, NULL),
         (x'00000000000770008000000000000003', 10002, 'c', 'withdrawal', 'completed',
-            NULL, 5, 3, NULL, 10, 'KRW', NULL, 30, 7000),
+            NULL, 5, 3, NULL, 10, 'KRW', NULL, 30, 7000, NULL),
         (x'00000000000870008000000000000004', 10002, 'd', 'withdrawal', 'failed',
-            'insufficient_balance', NULL, 3, NULL, 50, 'KRW', NULL, 30, 8000)",
+            'insufficient_balance', NULL, 3, NULL, 50, 'KRW', NULL, 30, 8000, 3)",
     "INSERT INTO transactions (id, wallet_id, receiver_wallet_id, transfer_id, transaction_type,
         transaction_status, direction, amount, balance_after, sequence, previous_transaction_id,
         summary, created_at, updated_at)
@@ -41,7 +41,7 @@ pub(crate) const BOOKS: &[&str] = &[
     VALUES ('a', 10001, x'00000000000570008000000000000001'),
         ('b', 10001, x'00000000000670008000000000000002'),
         ('c', 10002, x'00000000000770008000000000000003'),
-        ('d', 10002, x'00000000000870008000000000000004')",
+        ('d', -3, x'00000000000870008000000000000004')",
     "UPDATE id_blocks SET next_value = 100 WHERE name IN ('wallet', 'transaction')",
 ];
 
@@ -394,6 +394,49 @@ pub(crate) const CASES: &[Case] = &[
         &[
             (KEYS, "the key of transfer $2 of account 10001 leads to transfer $1"),
             (KEYS_ALONE, "key `b` of account 10001 leads to transfer $1"),
+        ],
+    ),
+    (
+        "UPDATE transfers SET api_key_id = 10002 WHERE idempotency_key = 'c'",
+        &[
+            (
+                KEYS,
+                "the key of transfer $3 of account 10002 by API key 10002 leads to transfer none",
+            ),
+            (
+                KEYS_ALONE,
+                "key `c` of account 10002 leads to transfer $3, which is of account 10002 by API key 10002 under key `c`",
+            ),
+        ],
+    ),
+    (
+        "UPDATE transfers SET api_key_id = NULL WHERE idempotency_key = 'd'",
+        &[
+            (KEYS, "the key of transfer $4 of account 10002 leads to transfer none"),
+            (
+                KEYS_ALONE,
+                "key `d` of API key 3 leads to transfer $4, which is of account 10002 under key `d`",
+            ),
+        ],
+    ),
+    (
+        "UPDATE transfers SET api_key_id = 4 WHERE idempotency_key = 'd'",
+        &[
+            (KEYS, "the key of transfer $4 of account 10002 by API key 4 leads to transfer none"),
+            (
+                KEYS_ALONE,
+                "key `d` of API key 3 leads to transfer $4, which is of account 10002 by API key 4",
+            ),
+        ],
+    ),
+    (
+        "UPDATE idempotency_keys SET account_id = 10002 WHERE idempotency_key = 'd'",
+        &[
+            (KEYS, "the key of transfer $4 of account 10002 by API key 3 leads to transfer none"),
+            (
+                KEYS_ALONE,
+                "key `d` of account 10002 leads to transfer $4, which is of account 10002 by API key 3",
+            ),
         ],
     ),
     (
