@@ -43,7 +43,7 @@ use self::{
     locks::WalletLocks,
     metrics::Metrics,
     standings::{Follower, Following},
-    store::{Database, DurableReads, Reads},
+    store::{Database, DurableReads, Operations, Reads},
 };
 
 /// Why the service cannot start.
@@ -86,6 +86,8 @@ pub struct MoneyService {
 pub(crate) struct State {
     engine: Engine,
     reads: Arc<dyn Reads>,
+    operations: Arc<dyn Operations>,
+    clock: Clock,
     following: watch::Receiver<Following>,
     /// Whether `following` is refused, at the cost of a load for each request.
     is_refused: Arc<AtomicBool>,
@@ -110,17 +112,17 @@ impl MoneyService {
         let engine_metrics = metrics.engine.clone();
         let parts =
             EngineParts { config, locks, clock: clock.clone(), metrics: engine_metrics, fatal };
-        let (engine, threads, reads): (_, _, Arc<dyn Reads>) = match database {
+        let (engine, threads, reads, operations): (_, _, Arc<dyn Reads>, _) = match database {
             Database::Sqlite(store) => {
                 let (engine, threads) =
                     Engine::start(vec![store.lane(&parts.fatal)?], &parts, &shutdown)?;
                 let durabilities = Arc::clone(engine.durabilities());
                 let reads = DurableReads { reads: store.reads(&parts.fatal)?, durabilities };
-                (engine, threads, Arc::new(reads))
+                (engine, threads, Arc::new(reads), store.operations(&parts.fatal)?)
             }
             Database::MySql(store) => {
                 let (engine, threads) = Engine::start(store.lanes(), &parts, &shutdown)?;
-                (engine, threads, store.reads())
+                (engine, threads, store.reads(), store.operations())
             }
         };
         let is_refused = Arc::new(AtomicBool::new(false));
@@ -138,12 +140,12 @@ impl MoneyService {
         let follower = tokio::spawn(follower.follow(shutdown.clone()));
         let watch = tokio::spawn(conservation::watch(
             Arc::clone(&reads),
-            clock,
+            clock.clone(),
             metrics.conservation.clone(),
             conservation_interval,
             shutdown,
         ));
-        let state = State { engine, reads, following, is_refused };
+        let state = State { engine, reads, operations, clock, following, is_refused };
         Ok(Self { state, metrics, threads, follower, watch })
     }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod auths;
+mod operations;
 mod ping;
 mod problems;
 mod representations;
@@ -52,6 +53,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         ("LogIn", "email", SHOWN_PATTERN),
         ("LogIn", "password", PLAIN_PATTERN),
         ("Refresh", "refreshToken", PLAIN_PATTERN),
+        ("OperateAccount", "reason", SHOWN_PATTERN),
     ] {
         refine(&mut document, schema, property, |text| text.pattern = Some(pattern.to_owned()));
     }
@@ -65,6 +67,7 @@ fn calls() -> OpenApiRouter<AccountService> {
         .routes(routes!(auths::log_in, auths::list_sessions, auths::log_out_everywhere))
         .routes(routes!(auths::refresh))
         .routes(routes!(auths::log_out))
+        .routes(routes!(operations::operate_account, operations::list_account_operations))
         .routes(routes!(ping::ping))
 }
 
@@ -86,6 +89,7 @@ fn calls() -> OpenApiRouter<AccountService> {
     tags(
         (name = "accounts", description = "A person's account. Everyone sees their own only."),
         (name = "auths", description = "Sessions: logging in, staying logged in, logging out."),
+        (name = "operations", description = "What operators do with accounts, and why."),
         (name = "health", description = "Who answers."),
     ),
 )]

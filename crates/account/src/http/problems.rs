@@ -34,6 +34,10 @@ const NO_LIVE_SESSIONS: Kind = kind(409, "no_live_sessions", "The account has no
 pub(super) const OUTCOME_UNKNOWN: Kind =
     kind(503, "outcome_unknown", "The change may have been made or not; look before asking again");
 
+/// What an action that would change nothing is answered.
+const OPERATING: &[&Kind] =
+    &[&ACCOUNT_CLOSED, &ACCOUNT_ALREADY_SUSPENDED, &ACCOUNT_NOT_SUSPENDED, &NO_LIVE_SESSIONS];
+
 service::problem_sets! {
     /// Problems of registering.
     CreateAccountProblems = ANY_CALL, WITH_BODY, &[&EMAIL_TAKEN, &OUTCOME_UNKNOWN];
@@ -54,6 +58,10 @@ service::problem_sets! {
     ListSessionsProblems = ANY_CALL, WITH_TOKEN;
     /// Problems of ending sessions.
     EndSessionsProblems = ANY_CALL, WITH_TOKEN, &[&OUTCOME_UNKNOWN];
+    /// Problems of an operator's action.
+    OperateProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, OPERATING, &[&OUTCOME_UNKNOWN];
+    /// Problems of listing operators' actions.
+    ListOperationsProblems = ANY_CALL, WITH_TOKEN;
     /// Problems of a ping.
     PingProblems = ANY_CALL;
 }

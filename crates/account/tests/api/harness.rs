@@ -80,6 +80,17 @@ impl Harness {
                 found.expect("the database works").map_or(Caller::Refused, Caller::Known)
             }
         };
+        self.call_as(caller, method, path, body).await
+    }
+
+    /// Calls as this caller, whom the gateway knows.
+    pub(crate) async fn call_as(
+        &self,
+        caller: Caller,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path).extension(caller);
         let body = match body {
             Some(json) => {

@@ -4,6 +4,7 @@ mod asker;
 mod deposits;
 mod idempotency_key;
 mod movement;
+mod operations;
 mod problems;
 mod representations;
 mod serving;
@@ -85,12 +86,13 @@ use crate::State;
         (name = "wallets", description = "One wallet an account and currency."),
         (name = "moving money", description = "Deposits, withdrawals and transfers."),
         (name = "history", description = "What moved."),
+        (name = "operations", description = "What operators do with wallets, and why."),
         (name = "health", description = "Who answers."),
     )
 )]
 struct Document;
 
-fn operations() -> OpenApiRouter<State> {
+fn calls() -> OpenApiRouter<State> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(wallets::open_wallet, wallets::list_wallets))
         .routes(routes!(wallets::get_wallet))
@@ -99,18 +101,22 @@ fn operations() -> OpenApiRouter<State> {
         .routes(routes!(transfers::create_transfer, transfers::find_transfer))
         .routes(routes!(transfers::get_transfer))
         .routes(routes!(transactions::list_transactions))
+        .routes(routes!(operations::operate_wallet, operations::list_wallet_operations))
         .routes(routes!(ping))
 }
 
 /// The OpenAPI 3.1 document of the service.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    let mut document = operations().into_openapi();
+    let mut document = calls().into_openapi();
     add_common(&mut document);
     for schema in ["CreateMovement", "CreateTransfer"] {
         refine(&mut document, schema, "summary", |summary| {
             summary.pattern = Some(SHOWN_PATTERN.to_owned());
         });
     }
+    refine(&mut document, "OperateWallet", "reason", |reason| {
+        reason.pattern = Some(SHOWN_PATTERN.to_owned());
+    });
     let currencies: Vec<_> = Currency::all().collect();
     refine(&mut document, "OpenWallet", "currency", |currency| {
         allow_only(currency, currencies.iter().map(Currency::code));
@@ -121,7 +127,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// All routes, health and documentation included. People have `more_for_people` besides their usual
 /// scopes.
 pub(crate) fn router(state: State, docs: Docs, more_for_people: Scopes) -> Router {
-    let (router, _) = operations().split_for_parts();
+    let (router, _) = calls().split_for_parts();
     let document = openapi();
     let (queries, access) = (Queries::of(&document), Access::of(&document, more_for_people));
     router

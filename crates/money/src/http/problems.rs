@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use ledger::{OpeningRejection, Rejection};
-use service::http::problem::{ANY_CALL, Kind, Problem, UNAVAILABLE, WITH_BODY, WITH_TOKEN, kind};
+use service::http::problem::{
+    ANY_CALL, Kind, Problem, UNAVAILABLE, WITH_BODY, WITH_TOKEN, chain, kind,
+};
 
-use crate::{engine::EngineError, store::StoreError};
+use crate::{engine::EngineError, operations::OperationRefusal, store::StoreError};
 
 pub(super) const IDEMPOTENCY_KEY_MISSING: Kind =
     kind(400, "idempotency_key_missing", "The Idempotency-Key header is required");
@@ -42,6 +44,14 @@ const SYSTEM_CAPACITY_EXCEEDED: Kind = kind(
 );
 const WALLET_EXISTS: Kind = kind(409, "wallet_exists", "The account has a wallet in this currency");
 const ACCOUNT_DISABLED: Kind = kind(403, "account_disabled", "The account is suspended or closed");
+
+/// Seen by operators, who may name any person's wallet.
+const WALLET_UNKNOWN: Kind = kind(404, "wallet_not_found", "There is no such wallet of a person");
+const CLOSED_WALLET: Kind = kind(409, "wallet_closed", "The wallet is closed for good");
+const WALLET_ALREADY_FROZEN: Kind =
+    kind(409, "wallet_already_frozen", "An operator has frozen the wallet already");
+const WALLET_NOT_FROZEN: Kind = kind(409, "wallet_not_frozen", "No operator has frozen the wallet");
+
 pub(super) const TRANSFER_NOT_FOUND: Kind =
     kind(404, "transfer_not_found", "There is no such transfer of this account");
 const OUTCOME_UNKNOWN: Kind =
@@ -50,6 +60,10 @@ const OUTCOME_UNKNOWN: Kind =
 /// The same of a wallet that was to be opened: there is no key to ask with.
 const OPENING_OUTCOME_UNKNOWN: Kind =
     kind(503, "outcome_unknown", "The wallet may have been opened or not; list the wallets");
+
+/// The same of an operator's action.
+const OPERATION_OUTCOME_UNKNOWN: Kind =
+    kind(503, "outcome_unknown", "It may have been done or not; list the wallet's operations");
 
 /// When a request whose cause passes by itself is worth another try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -103,6 +117,11 @@ service::problem_sets! {
     /// Problems of reading history.
     HistoryProblems = ANY_CALL, WITH_TOKEN,
         &[&WALLET_NOT_FOUND, &WALLET_REQUIRED];
+    /// Problems of an operator's action.
+    OperateProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, &[&WALLET_UNKNOWN, &CLOSED_WALLET,
+        &WALLET_ALREADY_FROZEN, &WALLET_NOT_FROZEN, &OPERATION_OUTCOME_UNKNOWN];
+    /// Problems of listing operators' actions.
+    ListOperationsProblems = ANY_CALL, WITH_TOKEN, &[&WALLET_UNKNOWN];
     /// Problems of a ping.
     PingProblems = ANY_CALL;
 }
@@ -171,6 +190,36 @@ pub(super) fn not_answered(error: EngineError) -> Problem {
         EngineError::OutcomeUnknown => Problem::new(&OUTCOME_UNKNOWN),
     }
     .retry_after(RETRY_AFTER)
+}
+
+/// A wallet that is not there for operators.
+pub(super) fn wallet_unknown() -> Problem {
+    Problem::new(&WALLET_UNKNOWN)
+}
+
+/// An action that was not carried out.
+pub(super) fn not_operated(refusal: OperationRefusal) -> Problem {
+    let kind = match refusal {
+        OperationRefusal::Unknown => return wallet_unknown(),
+        OperationRefusal::Closed => &CLOSED_WALLET,
+        OperationRefusal::AlreadyFrozen => &WALLET_ALREADY_FROZEN,
+        OperationRefusal::NotFrozen => &WALLET_NOT_FROZEN,
+    };
+    Problem::new(kind).detail("Nothing was changed, and nothing is recorded.")
+}
+
+/// An action, or a list of them, of which the database said nothing.
+pub(super) fn operation_not_answered(error: &StoreError) -> Problem {
+    let problem = match error {
+        StoreError::OutcomeUnknown(_) => {
+            tracing::error!(error = %chain(error), "the outcome of an operation is unknown");
+            Problem::new(&OPERATION_OUTCOME_UNKNOWN)
+        }
+        StoreError::Again(..) | StoreError::Refused(_) | StoreError::Failed(_) => {
+            Problem::unavailable(error).detail("The database cannot do it now; nothing was done.")
+        }
+    };
+    problem.retry_after(RETRY_AFTER)
 }
 
 /// A read that failed.

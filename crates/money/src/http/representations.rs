@@ -23,7 +23,8 @@ pub(super) struct WalletJson {
     /// What it holds, in minor units.
     #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 3_000)]
     balance: i64,
-    /// Whether money may move: `frozen` while the account is suspended, `closed` for good.
+    /// Whether money may move: `frozen` while the account is suspended or an operator has frozen
+    /// the wallet, `closed` for good.
     status: StatusJson,
     /// When it was opened.
     #[schema(value_type = String, format = DateTime)]
