@@ -1,7 +1,7 @@
 //! Everything that a use case may answer instead of success. What clients see of it is decided in
 //! `http/problems.rs`.
 
-use crate::{operations::OperationRefusal, password::HashError, store};
+use crate::{api_keys::KeyRefusal, operations::OperationRefusal, password::HashError, store};
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum Error {
     /// An operation was not carried out.
     #[error(transparent)]
     OperationRefused(OperationRefusal),
+    /// An API key was not created, rotated or revoked.
+    #[error(transparent)]
+    ApiKey(KeyRefusal),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] store::Error),

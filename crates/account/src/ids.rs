@@ -14,6 +14,8 @@ pub enum IdName {
     Accounts,
     /// `auth_tokens.id`, which sessions are named by too.
     AuthTokens,
+    /// `api_keys.id`.
+    ApiKeys,
 }
 
 impl IdName {
@@ -22,6 +24,7 @@ impl IdName {
         match self {
             Self::Accounts => "accounts",
             Self::AuthTokens => "auth_tokens",
+            Self::ApiKeys => "api_keys",
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Answers whose a token is, to whoever guards the edge.
+//! Answers whose a token or API key is, to whoever guards the edge.
 
 use service::{
     BoxFuture,
     contract::{
-        identity::Identity,
+        identity::{Asker, Identity},
         introspection::{Introspection, IntrospectionUnavailable, TokenDigest},
         revocations::Revocations,
     },
@@ -17,8 +17,12 @@ impl Introspection for AccountService {
         token: TokenDigest,
     ) -> BoxFuture<'_, Result<Option<Identity>, IntrospectionUnavailable>> {
         Box::pin(async move {
-            let found = self.0.store.introspect(token, self.0.clock.now()).await;
+            let now = self.0.clock.now();
+            let found = self.0.store.introspect(token, now).await;
             self.0.metrics.count_introspection(&found);
+            if let Ok(Some(Identity { asker: Asker::ApiKey { id }, .. })) = found {
+                self.0.last_uses.note(id, now);
+            }
             found.map_err(|error| IntrospectionUnavailable(error.into()))
         })
     }

@@ -2,7 +2,9 @@
 //! a token belongs to and what an account may do; it knows nothing of wallets or money.
 
 mod accounts;
+pub mod api_keys;
 mod auths;
+mod background;
 pub mod config;
 mod demonstration;
 pub mod email;
@@ -32,16 +34,17 @@ use tokio::sync::{OnceCell, broadcast, watch};
 
 pub use accounts::NewAccount;
 pub use auths::{Login, Tokens};
+pub use background::Background;
 pub use config::{Config, InvalidConfig, PasswordConfig};
 pub use email::Email;
 pub use error::Error;
 pub use http::openapi;
 pub use password::NewPassword;
-pub use revocations::Following;
 pub use seed::Seeder;
 pub use store::{Account, Session, Store, sqlite::SqliteStore};
 pub use token::Token;
 
+use api_keys::LastUses;
 use ids::{IdName, Ids};
 use metrics::Metrics;
 use password::Hasher;
@@ -58,6 +61,8 @@ struct Inner {
     hasher: Hasher,
     account_ids: Ids,
     token_ids: Ids,
+    api_key_ids: Ids,
+    last_uses: LastUses,
     revocations: broadcast::Sender<Revocation>,
     /// Whether all revocations are seen, those that other processes caused too.
     sees_revocations: watch::Sender<bool>,
@@ -82,6 +87,8 @@ impl AccountService {
             clock,
             account_ids: Ids::new(IdName::Accounts),
             token_ids: Ids::new(IdName::AuthTokens),
+            api_key_ids: Ids::new(IdName::ApiKeys),
+            last_uses: LastUses::default(),
             revocations: broadcast::channel(REVOCATIONS_KEPT).0,
             sees_revocations: watch::channel(true).0,
             feed_grew: watch::channel(()).0,

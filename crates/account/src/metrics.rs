@@ -8,6 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use service::{
+    contract::identity::{Asker, Identity},
     metrics::{counted_from_zero, duration_histogram},
     store::mysql::Failure,
 };
@@ -22,6 +23,7 @@ pub(crate) struct Metrics {
     refreshes: Family<OutcomeLabels, Counter>,
     introspections: Family<OutcomeLabels, Counter>,
     pub(crate) revocation_looks_failed: Counter,
+    pub(crate) key_use_writes_failed: Counter,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -45,8 +47,9 @@ impl Default for Metrics {
                 ABANDONED,
             ]),
             refreshes: family(&["completed", "repeated", "invalid", "reused", "failed"]),
-            introspections: family(&["active", "inactive", "failed"]),
+            introspections: family(&["active", "active_api_key", "inactive", "failed"]),
             revocation_looks_failed: Counter::default(),
+            key_use_writes_failed: Counter::default(),
         }
     }
 }
@@ -71,13 +74,19 @@ impl Metrics {
         );
         registry.register(
             "mypay_account_introspections",
-            "Questions whose an access token is, by the answer",
+            "Questions whose an access token or API key is, by the answer; `active` is a person's \
+             token",
             self.introspections.clone(),
         );
         registry.register(
             "mypay_account_revocation_looks_failed",
             "Failed reads of what operators have revoked; each instance looks every 250 ms",
             self.revocation_looks_failed.clone(),
+        );
+        registry.register(
+            "mypay_account_api_key_use_writes_failed",
+            "Failed writes of when API keys were last used; each is tried again",
+            self.key_use_writes_failed.clone(),
         );
     }
 
@@ -102,9 +111,10 @@ impl Metrics {
         count(&self.refreshes, outcome);
     }
 
-    pub(crate) fn count_introspection<T, E>(&self, result: &Result<Option<T>, E>) {
-        let outcome = match result {
-            Ok(Some(_)) => "active",
+    pub(crate) fn count_introspection<E>(&self, result: &Result<Option<Identity>, E>) {
+        let outcome = match result.as_ref().map(|found| found.map(|identity| identity.asker)) {
+            Ok(Some(Asker::Person { .. })) => "active",
+            Ok(Some(Asker::ApiKey { .. })) => "active_api_key",
             Ok(None) => "inactive",
             Err(_) => "failed",
         };
@@ -243,7 +253,7 @@ pub(crate) struct StoreMetrics {
 }
 
 /// Transactions that may have to be run again. Others are not counted before that happens.
-const TRANSACTIONS: [&str; 9] = [
+const TRANSACTIONS: [&str; 13] = [
     "reserve_ids",
     "insert_account",
     "update_account",
@@ -253,6 +263,10 @@ const TRANSACTIONS: [&str; 9] = [
     "rotate",
     "end_session",
     "end_sessions",
+    "insert_api_key",
+    "rotate_api_key",
+    "revoke_api_key",
+    "note_api_key_uses",
 ];
 
 /// What mostly stands in their way.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use service::{contract::revocations::Revocations, http::problem::chain};
-use tokio::{task::JoinHandle, time::MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 use crate::{AccountService, Error};
 
@@ -19,34 +19,7 @@ const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
 /// Most rows that are read at once.
 const LIMIT: u32 = 1000;
 
-/// Follows the table until it is stopped or dropped.
-#[derive(Debug)]
-pub struct Following(JoinHandle<()>);
-
-impl Following {
-    /// Stops, and lets go of the store.
-    pub async fn stop(mut self) {
-        self.0.abort();
-        // An error means that it was aborted, as it should be.
-        let _aborted = (&mut self.0).await;
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl AccountService {
-    /// Begins to tell subscribers what operators end from now on. Needed wherever tokens are
-    /// introspected; one for each service.
-    pub async fn follow_revocations(&self) -> Result<Following, Error> {
-        // Whatever was ended before, no introspection of this instance has called valid.
-        let newest = self.0.store.newest_revocation().await?;
-        Ok(Following(tokio::spawn(follow(self.clone(), newest))))
-    }
-
     /// What is revoked from now on. Not listening while the table cannot be read.
     pub(crate) fn subscribe_to_revocations(&self) -> Revocations {
         let inner = &self.0;
@@ -54,7 +27,8 @@ impl AccountService {
     }
 }
 
-async fn follow(service: AccountService, newest: i64) {
+/// Tells what is ended after `newest`, until it is aborted.
+pub(crate) async fn follow(service: AccountService, newest: i64) {
     let mut sequence = newest;
     let mut ticks = tokio::time::interval(LOOK_AGAIN);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

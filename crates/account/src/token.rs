@@ -1,6 +1,6 @@
-//! Access and refresh tokens: 256 random bits, behind a prefix that says what they are, so that
-//! scanners for leaked secrets recognise them. The text exists in the answer to the client and
-//! nowhere else.
+//! Access tokens, refresh tokens and API keys: 256 random bits, behind a prefix that says what they
+//! are, so that scanners for leaked secrets recognise them. The text exists in the answer to the
+//! client and nowhere else.
 
 use std::fmt;
 
@@ -14,6 +14,7 @@ use sha2::Sha256;
 pub(crate) enum TokenKind {
     Access,
     Refresh,
+    ApiKey,
 }
 
 impl TokenKind {
@@ -21,6 +22,7 @@ impl TokenKind {
         match self {
             Self::Access => "mpa_",
             Self::Refresh => "mpr_",
+            Self::ApiKey => "mpk_",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use account::{AccountService, Following};
+use account::{AccountService, Background};
 use anyhow::Context;
 use service::{
     clock::Clock,
@@ -35,7 +35,7 @@ pub struct Account {
     /// Tells gateways what was revoked, if there is Redis.
     publisher: Option<Publisher>,
     service: AccountService,
-    following: Following,
+    background: Background,
     clock_watch: Watch,
     reporter: Reporter,
     failure: Failure,
@@ -69,8 +69,8 @@ impl Account {
         let watching = database::watch(file.as_ref(), &reporter)?;
         let service = Arc::new(account.clone());
         let mut readiness: Vec<Arc<dyn Readiness>> = vec![service.clone()];
-        let following = account.follow_revocations().await;
-        let following = following.context("the table of revocations cannot be read")?;
+        let background = account.start_background().await;
+        let background = background.context("the table of revocations cannot be read")?;
         let mut publisher = None;
         if let Some(url) = &redis_url {
             let redis = edge::redis(url, &clock);
@@ -105,7 +105,7 @@ impl Account {
             _operations: operations,
             publisher,
             service: account,
-            following,
+            background,
             clock_watch,
             reporter,
             failure,
@@ -126,7 +126,7 @@ impl Account {
         tracing::info!("the account service is stopping");
         self.server.stop().await?;
         self.clock_watch.stop().await;
-        self.following.stop().await;
+        self.background.stop().await;
         if let Some(publisher) = self.publisher {
             publisher.stop().await;
         }

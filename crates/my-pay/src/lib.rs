@@ -10,6 +10,7 @@ pub mod money;
 pub mod up;
 
 pub mod admin;
+pub mod api_keys;
 pub mod backup;
 mod client;
 pub mod demo;

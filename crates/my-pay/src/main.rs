@@ -8,7 +8,9 @@ use axum::http::Uri;
 use clap::{Parser, Subcommand};
 use my_pay::{
     account::Account,
-    admin, backup,
+    admin,
+    api_keys::ApiKeyCommand,
+    backup,
     config::Config,
     demo,
     flags::{
@@ -96,6 +98,9 @@ enum AdminCommand {
     /// Freezes and unfreezes wallets, and tells what was done
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Keys for companies' backends
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
     /// Checks that the books add up: zero-sum, balances, chains, keys
     Audit {
         #[command(flatten)]
@@ -192,6 +197,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Admin(AdminCommand::Wallet(command)) => {
             let done = async move { operator::wallet(command).await };
             say(&block_on(signals.unless_told(done))?)
+        }
+        Command::Admin(AdminCommand::ApiKey(command)) => {
+            let done = async move { command.run(&Clock::system()).await };
+            let said = block_on(signals.unless_told(done))?;
+            if let Some(remark) = said.remark {
+                output::complain(&remark);
+            }
+            say(&said.output)
         }
         Command::Admin(AdminCommand::Audit { flags }) => {
             let audited = async move { admin::audit(&flags).await };

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use account::{AccountService, Following};
+use account::{AccountService, Background};
 use anyhow::Context;
 use gateway::{Gateway, InProcess, Route, Shared};
 use money::{Dependencies, MoneyService, store::Database};
@@ -35,7 +35,7 @@ pub struct Up {
     // Metrics are served to the end of the process.
     _operations: Option<Server>,
     account: AccountService,
-    following: Following,
+    background: Background,
     money: MoneyService,
     stop_working: Trigger,
     clock_watch: Watch,
@@ -123,8 +123,8 @@ impl Up {
             route("/money", moneys.measured(http("money"))),
         ];
         routes.extend(further_routes);
-        let following = account.follow_revocations().await;
-        let following = following.context("the table of revocations cannot be read")?;
+        let background = account.start_background().await;
+        let background = background.context("the table of revocations cannot be read")?;
         let introspection = Arc::new(account.clone());
         let shared = Shared { http: metrics.http.clone(), ..Shared::default() };
         let registry = &mut metrics.registry;
@@ -149,7 +149,7 @@ impl Up {
             server,
             _operations: operations,
             account,
-            following,
+            background,
             money,
             stop_working,
             clock_watch,
@@ -186,7 +186,7 @@ impl Up {
         tracing::info!("my-pay is stopping");
         self.server.stop().await?;
         self.clock_watch.stop().await;
-        self.following.stop().await;
+        self.background.stop().await;
         if self.reporter.is_reported() {
             std::mem::forget((self.account, self.money));
             tracing::info!("my-pay has stopped, its databases were not closed");

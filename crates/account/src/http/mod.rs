@@ -1,6 +1,7 @@
 //! The service over HTTP. This file is the table of contents: every call is listed here, once.
 
 mod accounts;
+mod api_keys;
 mod auths;
 mod operations;
 mod ping;
@@ -50,6 +51,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         ("CreateAccount", "name", SHOWN_PATTERN),
         ("CreateAccount", "password", PLAIN_PATTERN),
         ("UpdateAccount", "name", SHOWN_PATTERN),
+        ("CreateApiKey", "name", SHOWN_PATTERN),
         ("LogIn", "email", SHOWN_PATTERN),
         ("LogIn", "password", PLAIN_PATTERN),
         ("Refresh", "refreshToken", PLAIN_PATTERN),
@@ -68,6 +70,9 @@ fn calls() -> OpenApiRouter<AccountService> {
         .routes(routes!(auths::refresh))
         .routes(routes!(auths::log_out))
         .routes(routes!(operations::operate_account, operations::list_account_operations))
+        .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
+        .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
+        .routes(routes!(api_keys::rotate_api_key))
         .routes(routes!(ping::ping))
 }
 
@@ -90,6 +95,12 @@ fn calls() -> OpenApiRouter<AccountService> {
         (name = "accounts", description = "A person's account. Everyone sees their own only."),
         (name = "auths", description = "Sessions: logging in, staying logged in, logging out."),
         (name = "operations", description = "What operators do with accounts, and why."),
+        (
+            name = "api-keys",
+            description = "What a company's backend asks with. The first key is made by the \
+                command `my-pay admin api-key create`; keys with the scope `keys:write` manage \
+                the others.",
+        ),
         (name = "health", description = "Who answers."),
     ),
 )]

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use service::contract::scope::Scope;
 use service::http::problem::{
-    ACCOUNT_NOT_FOUND, ANY_CALL, Kind, Problem, WITH_BODY, WITH_TOKEN, chain, kind,
+    ACCOUNT_NOT_FOUND, ANY_CALL, INVALID_TOKEN, Kind, Problem, WITH_BODY, WITH_TOKEN, chain, kind,
 };
 
-use crate::{Error, operations::OperationRefusal, password::HashError, store};
+use crate::{
+    Error, api_keys::KeyRefusal, operations::OperationRefusal, password::HashError, store,
+};
 
 /// The email belongs to an account already, perhaps a closed one.
 pub(super) const EMAIL_TAKEN: Kind = kind(409, "email_taken", "The email belongs to an account");
@@ -29,6 +32,18 @@ const ACCOUNT_NOT_SUSPENDED: Kind =
 const ACCOUNT_CLOSED: Kind = kind(409, "account_closed", "The account is closed for good");
 /// There is no session to end.
 const NO_LIVE_SESSIONS: Kind = kind(409, "no_live_sessions", "The account has no live session");
+/// There is no such API key.
+pub(super) const API_KEY_NOT_FOUND: Kind =
+    kind(404, "api_key_not_found", "There is no such API key");
+/// A key that is revoked or expired gets no other secret.
+pub(super) const API_KEY_ENDED: Kind =
+    kind(409, "api_key_ended", "The API key is revoked or has expired");
+/// There are as many keys as there may be.
+pub(super) const TOO_MANY_API_KEYS: Kind =
+    kind(409, "too_many_api_keys", "There are as many API keys as there may be");
+/// A key would get the secret of a key that ends later than it does.
+pub(super) const OUTLIVES_OWN_KEY: Kind =
+    kind(403, "outlives_own_key", "The API key would end later than the one that asks");
 
 /// The database did not say whether a change was made.
 pub(super) const OUTCOME_UNKNOWN: Kind =
@@ -62,6 +77,18 @@ service::problem_sets! {
     OperateProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, OPERATING, &[&OUTCOME_UNKNOWN];
     /// Problems of listing operators' actions.
     ListOperationsProblems = ANY_CALL, WITH_TOKEN;
+    /// Problems of creating an API key.
+    CreateApiKeyProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
+        &[&OUTLIVES_OWN_KEY, &TOO_MANY_API_KEYS, &OUTCOME_UNKNOWN];
+    /// Problems of listing API keys.
+    ListApiKeysProblems = ANY_CALL, WITH_TOKEN;
+    /// Problems of reading an API key.
+    GetApiKeyProblems = ANY_CALL, WITH_TOKEN, &[&API_KEY_NOT_FOUND];
+    /// Problems of rotating an API key.
+    RotateApiKeyProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
+        &[&OUTLIVES_OWN_KEY, &API_KEY_NOT_FOUND, &API_KEY_ENDED, &OUTCOME_UNKNOWN];
+    /// Problems of revoking an API key.
+    RevokeApiKeyProblems = ANY_CALL, WITH_TOKEN, &[&API_KEY_NOT_FOUND, &OUTCOME_UNKNOWN];
     /// Problems of a ping.
     PingProblems = ANY_CALL;
 }
@@ -78,6 +105,7 @@ impl From<Error> for Problem {
                 .detail("The refresh token is unknown, expired, revoked or used before: log in."),
             Error::AccountNotFound => Self::new(&ACCOUNT_NOT_FOUND),
             Error::OperationRefused(refusal) => operation_refused(*refusal),
+            Error::ApiKey(refusal) => refused_key(*refusal),
             Error::Store(store::Error::Busy(_)) => Self::unavailable(&error)
                 .retry_after(Duration::from_secs(1))
                 .detail("The database cannot do it now; nothing was done."),
@@ -109,11 +137,35 @@ fn operation_refused(refusal: OperationRefusal) -> Problem {
     Problem::new(kind).detail("Nothing was changed, and nothing is recorded.")
 }
 
+fn refused_key(refusal: KeyRefusal) -> Problem {
+    match refusal {
+        KeyRefusal::ManagerEnded => {
+            Problem::new(&INVALID_TOKEN).detail("The API key was revoked or has expired.")
+        }
+        KeyRefusal::Unknown => Problem::new(&API_KEY_NOT_FOUND),
+        KeyRefusal::Revoked => Problem::new(&API_KEY_ENDED).detail("The API key is revoked."),
+        KeyRefusal::Expired => Problem::new(&API_KEY_ENDED).detail("The API key has expired."),
+        KeyRefusal::BeyondScopes(missing) => {
+            let first = missing.iter().next().unwrap_or(Scope::KeysWrite);
+            let names: Vec<_> = missing.iter().map(|scope| format!("`{scope}`")).collect();
+            Problem::insufficient_scope(first).detail(format!(
+                "A key gives only scopes that it has itself. It lacks {}.",
+                names.join(", ")
+            ))
+        }
+        KeyRefusal::Outlives(end) => Problem::new(&OUTLIVES_OWN_KEY)
+            .detail(format!("The key that asks ends at {end}, and the other one would go on.")),
+        KeyRefusal::TooMany => Problem::new(&TOO_MANY_API_KEYS)
+            .detail("At most 1000 can be in force. Revoke some that are not used."),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use argon2::password_hash;
     use axum::response::IntoResponse as _;
     use http::header::RETRY_AFTER;
+    use service::{clock::Timestamp, contract::scope::Scopes};
 
     use super::*;
 
@@ -139,6 +191,17 @@ mod tests {
             ),
             (Error::OperationRefused(OperationRefusal::NotSuspended), 409, "account_not_suspended"),
             (Error::OperationRefused(OperationRefusal::NoSessions), 409, "no_live_sessions"),
+            (Error::ApiKey(KeyRefusal::ManagerEnded), 401, "invalid_token"),
+            (Error::ApiKey(KeyRefusal::Unknown), 404, "api_key_not_found"),
+            (Error::ApiKey(KeyRefusal::Revoked), 409, "api_key_ended"),
+            (Error::ApiKey(KeyRefusal::Expired), 409, "api_key_ended"),
+            (Error::ApiKey(KeyRefusal::BeyondScopes(Scopes::ALL)), 403, "insufficient_scope"),
+            (
+                Error::ApiKey(KeyRefusal::Outlives(Timestamp::from_micros(0))),
+                403,
+                "outlives_own_key",
+            ),
+            (Error::ApiKey(KeyRefusal::TooMany), 409, "too_many_api_keys"),
             (Error::Store(store::Error::Busy("secret".into())), 503, "unavailable"),
             (Error::Store(store::Error::OutcomeUnknown("secret".into())), 503, "outcome_unknown"),
             (Error::Store(store::Error::Failed("secret".into())), 500, "internal_error"),

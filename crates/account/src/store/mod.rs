@@ -26,6 +26,7 @@ use service::{
 };
 
 use crate::{
+    api_keys::{ApiKey, ChangedKey, Deed, InsertApiKey, KeyRefusal, KeyRotation, LastUse},
     email::Email,
     ids::IdName,
     operations::{NewOperation, Operation, OperationRefusal},
@@ -308,8 +309,33 @@ pub trait Store: Send + Sync {
     /// Ends all sessions of the account.
     fn end_sessions(&self, account_id: i64, now: Timestamp) -> Outcome<'_, Vec<TokenDigest>>;
 
-    /// Whose access token this is, if it is valid now.
-    fn introspect(&self, access: TokenDigest, now: Timestamp) -> Outcome<'_, Option<Identity>>;
+    /// Adds a key, if its manager may, and if fewer than `live_max` have not ended.
+    fn insert_api_key(
+        &self,
+        new: InsertApiKey,
+        live_max: u32,
+    ) -> Outcome<'_, Result<ApiKey, KeyRefusal>>;
+
+    /// Replaces the secret of a key, if the manager may. The one before stays valid for the
+    /// overlap; one that was replaced earlier ends.
+    fn rotate_api_key(&self, rotation: KeyRotation) -> Outcome<'_, Result<ChangedKey, KeyRefusal>>;
+
+    /// Ends a key for good, with its secrets. Nothing happens if it is revoked already.
+    fn revoke_api_key(&self, id: i64, revoked: Deed)
+    -> Outcome<'_, Result<ChangedKey, KeyRefusal>>;
+
+    /// One key.
+    fn api_key(&self, id: i64) -> Outcome<'_, Option<ApiKey>>;
+
+    /// At most [`crate::api_keys::API_KEYS_MAX`] keys: first those that have not ended, and each
+    /// part newest first.
+    fn api_keys(&self, now: Timestamp) -> Outcome<'_, Vec<ApiKey>>;
+
+    /// Records uses of keys that are later than what is recorded.
+    fn note_api_key_uses(&self, uses: Vec<LastUse>) -> Outcome<'_, ()>;
+
+    /// Whose access token or API key this is, if it is valid now.
+    fn introspect(&self, token: TokenDigest, now: Timestamp) -> Outcome<'_, Option<Identity>>;
 
     /// The feed after `sequence`, in the order of commits, at most `limit` changes.
     fn changes_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<AccountChange>>;

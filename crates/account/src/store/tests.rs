@@ -2,6 +2,7 @@
 //! it over fixtures of its own.
 
 mod accounts;
+mod api_keys;
 mod operations;
 mod sessions;
 
@@ -42,6 +43,13 @@ pub(crate) async fn check(fixture: impl AsyncFn() -> Fixture) {
     operations::simultaneous_operations_are_numbered_one_by_one(case().await).await;
     accounts::the_feed_is_read_in_pieces(case().await).await;
     accounts::the_installation_is_recorded_once(case().await).await;
+    api_keys::keys_are_known_by_their_secret_until_they_end(case().await).await;
+    api_keys::a_rotated_key_has_two_secrets_for_a_while(case().await).await;
+    api_keys::revoked_keys_stay_revoked_and_are_told(case().await).await;
+    api_keys::keys_give_nothing_that_they_lack(case().await).await;
+    api_keys::live_keys_are_bounded_and_listed_first(case().await).await;
+    api_keys::the_last_use_never_goes_back(case().await).await;
+    api_keys::old_revocations_are_purged(case().await).await;
     case().await.store().ping().await.unwrap();
 }
 

@@ -129,7 +129,7 @@ async fn what_another_process_ends_is_told_to_those_who_cache_tokens() {
     };
     let revoked = |token: &str| Event::Revoked(TokenDigest::of(token));
     end(1, "before the start");
-    let following = harness.service.follow_revocations().await.unwrap();
+    let background = harness.service.start_background().await.unwrap();
     let mut revocations = harness.service.revocations();
     assert!(revocations.is_listening());
     for (sequence, token) in [(2, "a"), (3, "b")] {
@@ -145,6 +145,6 @@ async fn what_another_process_ends_is_told_to_those_who_cache_tokens() {
     let mut after = [next(&mut revocations).await, next(&mut revocations).await];
     after.sort_by_key(|event| matches!(event, Event::Listening(_)));
     assert_eq!(after, [revoked("c"), Event::Listening(true)]);
-    following.stop().await;
+    background.stop().await;
     assert_eq!(revocations.try_next(), None);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes its snapshots so")]
 
 mod accounts;
+mod api_keys;
 mod auths;
 mod contracts;
 mod harness;

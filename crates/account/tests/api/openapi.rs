@@ -49,7 +49,7 @@ fn the_document_is_complete() {
             }
         }
     }
-    assert!(calls >= 12);
+    assert!(calls >= 17);
 }
 
 fn collect_references(value: &Value, references: &mut BTreeSet<String>) {

@@ -16,6 +16,11 @@ pub(super) async fn reserve(conn: &mut Conn, name: &str, count: u32) -> Result<i
     Ok(next - i64::from(count))
 }
 
+/// Holds a counter's row until the transaction ends.
+pub(super) async fn lock(conn: &mut Conn, name: &str) -> Result<()> {
+    conn.exec_drop("SELECT next_value FROM id_blocks WHERE name = ? FOR UPDATE", (name,)).await
+}
+
 /// Reads a row that every healthy database has, and asks for a write of a row that none has: a
 /// server that takes no writes refuses it, and nobody waits for it.
 pub(super) async fn probe(conn: &mut Conn) -> Result<()> {

@@ -4,6 +4,7 @@
 
 mod account_changes;
 mod accounts;
+mod api_keys;
 mod auth_tokens;
 mod demonstration;
 mod id_blocks;
@@ -30,6 +31,7 @@ use super::{
     UpdateAccount, schema,
 };
 use crate::{
+    api_keys::{ApiKey, ChangedKey, Deed, InsertApiKey, KeyRefusal, KeyRotation, LastUse},
     ids::IdName,
     metrics::StoreMetrics,
     operations::{NewOperation, Operation, OperationRefusal},
@@ -185,8 +187,55 @@ impl Store for MySqlStore {
         }))
     }
 
-    fn introspect(&self, access: TokenDigest, now: Timestamp) -> Outcome<'_, Option<Identity>> {
-        Box::pin(self.read(async move |conn| auth_tokens::introspect(conn, access, now).await))
+    fn insert_api_key(
+        &self,
+        new: InsertApiKey,
+        live_max: u32,
+    ) -> Outcome<'_, Result<ApiKey, KeyRefusal>> {
+        Box::pin(self.transact("insert_api_key", async move |conn| {
+            api_keys::insert(conn, &new, live_max).await
+        }))
+    }
+
+    fn rotate_api_key(&self, rotation: KeyRotation) -> Outcome<'_, Result<ChangedKey, KeyRefusal>> {
+        Box::pin(
+            self.transact("rotate_api_key", async move |conn| {
+                api_keys::rotate(conn, rotation).await
+            }),
+        )
+    }
+
+    fn revoke_api_key(
+        &self,
+        id: i64,
+        revoked: Deed,
+    ) -> Outcome<'_, Result<ChangedKey, KeyRefusal>> {
+        Box::pin(self.transact("revoke_api_key", async move |conn| {
+            api_keys::revoke(conn, id, revoked).await
+        }))
+    }
+
+    fn api_key(&self, id: i64) -> Outcome<'_, Option<ApiKey>> {
+        Box::pin(self.read(async move |conn| api_keys::find(conn, id, "").await))
+    }
+
+    fn api_keys(&self, now: Timestamp) -> Outcome<'_, Vec<ApiKey>> {
+        Box::pin(self.read(async move |conn| api_keys::list(conn, now).await))
+    }
+
+    fn note_api_key_uses(&self, uses: Vec<LastUse>) -> Outcome<'_, ()> {
+        Box::pin(self.transact("note_api_key_uses", async move |conn| {
+            api_keys::note_uses(conn, &uses).await
+        }))
+    }
+
+    fn introspect(&self, token: TokenDigest, now: Timestamp) -> Outcome<'_, Option<Identity>> {
+        Box::pin(self.read(
+            async move |conn| match auth_tokens::introspect(conn, token, now).await? {
+                Some(person) => Ok(Some(person)),
+                None => api_keys::introspect(conn, token, now).await,
+            },
+        ))
     }
 
     fn changes_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<AccountChange>> {

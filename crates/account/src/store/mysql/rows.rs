@@ -6,6 +6,8 @@ use service::{
     contract::{account_feed::Standing, introspection::TokenDigest},
 };
 
+use crate::api_keys::Manager;
+
 /// A column by its name.
 pub(super) fn get<T: FromValue>(row: &Row, column: &str) -> Result<T> {
     match row.get_opt(column) {
@@ -17,6 +19,25 @@ pub(super) fn get<T: FromValue>(row: &Row, column: &str) -> Result<T> {
 /// A column of microseconds.
 pub(super) fn timestamp(row: &Row, column: &str) -> Result<Timestamp> {
     Ok(Timestamp::from_micros(get(row, column)?))
+}
+
+/// A column of microseconds that may be empty.
+pub(super) fn moment(row: &Row, column: &str) -> Result<Option<Timestamp>> {
+    Ok(get::<Option<i64>>(row, column)?.map(Timestamp::from_micros))
+}
+
+/// A column of the key that did something; empty if a command did.
+pub(super) fn manager(row: &Row, column: &str) -> Result<Manager> {
+    let id: Option<i64> = get(row, column)?;
+    Ok(id.map_or(Manager::Command, |id| Manager::ApiKey { id }))
+}
+
+/// As [`manager`] reads it.
+pub(super) const fn manager_id(manager: Manager) -> Option<i64> {
+    match manager {
+        Manager::Command => None,
+        Manager::ApiKey { id } => Some(id),
+    }
 }
 
 /// A column of a digest.

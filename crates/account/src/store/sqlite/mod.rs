@@ -2,6 +2,7 @@
 
 mod account_changes;
 mod accounts;
+mod api_keys;
 mod auth_tokens;
 mod demonstration;
 mod id_blocks;
@@ -37,6 +38,7 @@ use super::{
     UpdateAccount, schema,
 };
 use crate::{
+    api_keys::{ApiKey, ChangedKey, Deed, InsertApiKey, KeyRefusal, KeyRotation, LastUse},
     ids::IdName,
     operations::{NewOperation, Operation, OperationRefusal},
 };
@@ -265,8 +267,43 @@ impl Store for SqliteStore {
         self.write(move |db| auth_tokens::end_sessions(db, account_id, now))
     }
 
-    fn introspect(&self, access: TokenDigest, now: Timestamp) -> Outcome<'_, Option<Identity>> {
-        self.read(move |db| auth_tokens::introspect(db, access, now))
+    fn insert_api_key(
+        &self,
+        new: InsertApiKey,
+        live_max: u32,
+    ) -> Outcome<'_, Result<ApiKey, KeyRefusal>> {
+        self.write(move |db| api_keys::insert(db, &new, live_max))
+    }
+
+    fn rotate_api_key(&self, rotation: KeyRotation) -> Outcome<'_, Result<ChangedKey, KeyRefusal>> {
+        self.write(move |db| api_keys::rotate(db, rotation))
+    }
+
+    fn revoke_api_key(
+        &self,
+        id: i64,
+        revoked: Deed,
+    ) -> Outcome<'_, Result<ChangedKey, KeyRefusal>> {
+        self.write(move |db| api_keys::revoke(db, id, revoked))
+    }
+
+    fn api_key(&self, id: i64) -> Outcome<'_, Option<ApiKey>> {
+        self.read(move |db| api_keys::find(db, id))
+    }
+
+    fn api_keys(&self, now: Timestamp) -> Outcome<'_, Vec<ApiKey>> {
+        self.read(move |db| api_keys::list(db, now))
+    }
+
+    fn note_api_key_uses(&self, uses: Vec<LastUse>) -> Outcome<'_, ()> {
+        self.write(move |db| api_keys::note_uses(db, &uses))
+    }
+
+    fn introspect(&self, token: TokenDigest, now: Timestamp) -> Outcome<'_, Option<Identity>> {
+        self.read(move |db| match auth_tokens::introspect(db, token, now)? {
+            Some(person) => Ok(Some(person)),
+            None => api_keys::introspect(db, token, now),
+        })
     }
 
     fn changes_after(&self, sequence: i64, limit: u32) -> Outcome<'_, Vec<AccountChange>> {

@@ -6,9 +6,30 @@ use service::{
     contract::{account_feed::Standing, introspection::TokenDigest},
 };
 
+use crate::api_keys::Manager;
+
 /// A column of microseconds.
 pub(super) fn timestamp(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
     Ok(Timestamp::from_micros(row.get(column)?))
+}
+
+/// A column of microseconds that may be empty.
+pub(super) fn moment(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros))
+}
+
+/// A column of the key that did something; empty if a command did.
+pub(super) fn manager(row: &Row<'_>, column: &str) -> rusqlite::Result<Manager> {
+    let id: Option<i64> = row.get(column)?;
+    Ok(id.map_or(Manager::Command, |id| Manager::ApiKey { id }))
+}
+
+/// As [`manager`] reads it.
+pub(super) const fn manager_id(manager: Manager) -> Option<i64> {
+    match manager {
+        Manager::Command => None,
+        Manager::ApiKey { id } => Some(id),
+    }
 }
 
 /// A column of a digest.

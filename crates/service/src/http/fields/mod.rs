@@ -14,6 +14,7 @@ use std::{borrow::Cow, ops::RangeInclusive};
 pub use body::{BODY_BYTES_MAX, Body, Query};
 pub use split::Fault;
 pub use text::TextRule;
+pub use time::read as read_time;
 
 use self::split::{Raw, Split};
 use super::problem::{FieldError, INVALID_REQUEST, Problem};
@@ -172,6 +173,19 @@ impl<'a> Fields<'a> {
                 None
             }
         }
+    }
+
+    /// A list of texts, exactly as they were sent, required.
+    pub fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        let value = match self.take(name).map(Raw::texts) {
+            None => Some(None),
+            Some(Ok(texts)) => Some(Some(texts)),
+            Some(Err((code, message))) => {
+                self.fail(name, code, message);
+                None
+            }
+        };
+        self.required(name, value)
     }
 
     /// `true` or `false`, required.

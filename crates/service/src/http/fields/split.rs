@@ -77,6 +77,25 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// An array of strings. A body is small, and so is the array.
+    pub(super) fn texts(self) -> Result<Vec<String>, Fault> {
+        let wrong_type = |found: &dyn fmt::Display| {
+            ("wrong_type", format!("must be an array of strings, not {found}").into())
+        };
+        let value = match self {
+            Raw::Json(value) if type_of(value.get()) == JsonType::Array => value.get(),
+            Raw::Json(value) => return Err(wrong_type(&type_of(value.get()))),
+            Raw::Query(_) => return Err(wrong_type(&"a parameter")),
+        };
+        let items: Vec<&RawValue> =
+            serde_json::from_str(value).map_err(|_| wrong_type(&"something else"))?;
+        let read = |item| match type_of(RawValue::get(item)) {
+            JsonType::Text => Raw::Json(item).text().map(Cow::into_owned),
+            other => Err(wrong_type(&format!("of {other}"))),
+        };
+        items.into_iter().map(read).collect()
+    }
+
     pub(super) fn boolean(&self) -> Result<bool, Fault> {
         let text = match self {
             Raw::Json(value) => value.get(),

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 
 /// Reads a `date-time` of RFC 3339, section 5.6. The library reads more than that, such as a time
 /// without minutes, and the specification promises this.
-pub(super) fn read(text: &str) -> Result<Timestamp, Fault> {
+pub fn read(text: &str) -> Result<Timestamp, Fault> {
     if let Some(time) = parse(text) {
         return Ok(time);
     }
