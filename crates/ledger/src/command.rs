@@ -50,6 +50,11 @@ pub enum Movement {
         /// The own wallet.
         wallet: Option<WalletId>,
     },
+    /// From an own wallet that is closed to outside. Only operators ask for it.
+    Payout {
+        /// The closed wallet.
+        wallet: WalletId,
+    },
     /// From an own wallet to somebody's.
     Transfer {
         /// The own wallet.
@@ -64,6 +69,7 @@ impl Movement {
     pub fn own_wallet(self) -> Option<WalletId> {
         match self {
             Self::Deposit { wallet } | Self::Withdrawal { wallet } => wallet,
+            Self::Payout { wallet } => Some(wallet),
             Self::Transfer { sender, .. } => sender,
         }
     }

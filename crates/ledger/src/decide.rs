@@ -35,7 +35,8 @@ pub enum Decision {
     /// Money does not move, and the rejection is recorded.
     Failed(Box<Transfer>),
     /// Money does not move, and nothing is recorded: there is no wallet to record it for, the key
-    /// belongs to another request, or the system's wallet is full.
+    /// belongs to another request, the wallet of a payout is not closed, or the system's wallet is
+    /// full.
     Refused(Rejection),
     /// It was decided before; this is the answer again.
     Replayed(Box<Transfer>),
@@ -67,6 +68,7 @@ pub fn decide(loaded: &mut Loaded, command: &Command, stamp: Stamp) -> Decision 
             loaded.stripe_is_full();
             Decision::Refused(Rejection::SystemCapacityExceeded)
         }
+        Err(rejection) if !rejection.is_recorded() => Decision::Refused(rejection),
         Err(rejection) => {
             let transfer = record(command, stamp, &own, Outcome::Failed(rejection));
             loaded.add_decided(transfer.clone());
@@ -91,6 +93,12 @@ fn pair(loaded: &Loaded, command: &Command, own: &Wallet) -> Result<Pair, Reject
         }
         Movement::Withdrawal { .. } => {
             check_own_status(own)?;
+            (own, loaded.system_wallet(own.currency))
+        }
+        Movement::Payout { .. } => {
+            if own.status != WalletStatus::Closed {
+                return Err(Rejection::WalletNotClosed);
+            }
             (own, loaded.system_wallet(own.currency))
         }
         Movement::Transfer { receiver, .. } => {
@@ -195,7 +203,7 @@ fn apply(
 fn record(command: &Command, stamp: Stamp, own: &Wallet, outcome: Outcome) -> Transfer {
     let (sender_wallet_id, receiver_wallet_id) = match command.movement {
         Movement::Deposit { .. } => (None, Some(own.id)),
-        Movement::Withdrawal { .. } => (Some(own.id), None),
+        Movement::Withdrawal { .. } | Movement::Payout { .. } => (Some(own.id), None),
         Movement::Transfer { receiver, .. } => (Some(own.id), Some(receiver)),
     };
     Transfer {
@@ -217,7 +225,7 @@ fn record(command: &Command, stamp: Stamp, own: &Wallet, outcome: Outcome) -> Tr
 fn kind(movement: Movement) -> TransferKind {
     match movement {
         Movement::Deposit { .. } => TransferKind::Deposit,
-        Movement::Withdrawal { .. } => TransferKind::Withdrawal,
+        Movement::Withdrawal { .. } | Movement::Payout { .. } => TransferKind::Withdrawal,
         Movement::Transfer { .. } => TransferKind::Transfer,
     }
 }

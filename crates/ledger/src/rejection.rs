@@ -17,6 +17,8 @@ pub enum Rejection {
     WalletFrozen,
     /// The own wallet is closed.
     WalletClosed,
+    /// The wallet of a payout is not closed: its owner can withdraw.
+    WalletNotClosed,
     /// The receiver's wallet is frozen.
     ReceiverWalletFrozen,
     /// The receiver's wallet is closed.
@@ -36,7 +38,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// All, in order of precedence.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::IdempotencyKeyReused,
         Self::WalletRequired,
         Self::WalletNotFound,
@@ -44,6 +46,7 @@ impl Rejection {
         Self::ReceiverWalletNotFound,
         Self::WalletFrozen,
         Self::WalletClosed,
+        Self::WalletNotClosed,
         Self::ReceiverWalletFrozen,
         Self::ReceiverWalletClosed,
         Self::CurrencyMismatch,
@@ -55,12 +58,14 @@ impl Rejection {
 
     /// Whether it is recorded under the command's key, so that the same command gets it again even
     /// if it could succeed now. What is not recorded leaves the key free: there is no wallet that
-    /// it could be recorded for, the key is another command's, or the client is not the cause.
+    /// it could be recorded for, the key is another command's, the wallet is not for operators yet,
+    /// or the client is not the cause.
     pub const fn is_recorded(self) -> bool {
         match self {
             Self::IdempotencyKeyReused
             | Self::WalletRequired
             | Self::WalletNotFound
+            | Self::WalletNotClosed
             | Self::SystemCapacityExceeded => false,
             Self::SameWallet
             | Self::ReceiverWalletNotFound
@@ -85,6 +90,7 @@ impl Rejection {
             Self::ReceiverWalletNotFound => "receiver_wallet_not_found",
             Self::WalletFrozen => "wallet_frozen",
             Self::WalletClosed => "wallet_closed",
+            Self::WalletNotClosed => "wallet_not_closed",
             Self::ReceiverWalletFrozen => "receiver_wallet_frozen",
             Self::ReceiverWalletClosed => "receiver_wallet_closed",
             Self::CurrencyMismatch => "currency_mismatch",

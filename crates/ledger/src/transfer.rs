@@ -75,6 +75,9 @@ impl Transfer {
                 self.kind == TransferKind::Withdrawal
                     && wallet.is_none_or(|id| self.sender_wallet_id == Some(id))
             }
+            Movement::Payout { wallet } => {
+                self.kind == TransferKind::Withdrawal && self.sender_wallet_id == Some(wallet)
+            }
             Movement::Transfer { sender, receiver } => {
                 self.kind == TransferKind::Transfer
                     && sender.is_none_or(|id| self.sender_wallet_id == Some(id))

@@ -245,7 +245,7 @@ pub(crate) fn type_of(command: &Command) -> &'static str {
     match command.movement {
         Movement::Transfer { .. } => "transfer",
         Movement::Deposit { .. } => "deposit",
-        Movement::Withdrawal { .. } => "withdrawal",
+        Movement::Withdrawal { .. } | Movement::Payout { .. } => "withdrawal",
     }
 }
 

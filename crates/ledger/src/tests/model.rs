@@ -17,13 +17,13 @@ const WALLETS: i64 = 5;
 #[derive(Debug, Clone)]
 enum Step {
     Move { account: i64, other: i64, kind: u8, amount: i64, key: u8, by_api_key: Option<i64> },
-    Freeze { account: i64, frozen: bool },
+    Stand { account: i64, status: WalletStatus },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let wallet = || FIRST..FIRST + WALLETS + 1;
     let by_api_key = prop_oneof![Just(None), Just(Some(1)), Just(Some(2))];
-    let movement = (wallet(), wallet(), 0..3_u8, 1..200_i64, any::<u8>(), by_api_key).prop_map(
+    let movement = (wallet(), wallet(), 0..4_u8, 1..200_i64, any::<u8>(), by_api_key).prop_map(
         |(account, other, kind, amount, key, by_api_key)| Step::Move {
             account,
             other,
@@ -33,9 +33,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             by_api_key,
         },
     );
-    let freeze = (FIRST..FIRST + WALLETS, any::<bool>())
-        .prop_map(|(account, frozen)| Step::Freeze { account, frozen });
-    prop::collection::vec(prop_oneof![9 => movement, 1 => freeze], 1..200)
+    let status = prop_oneof![
+        Just(WalletStatus::Active),
+        Just(WalletStatus::Frozen),
+        Just(WalletStatus::Closed)
+    ];
+    let stand = (FIRST..FIRST + WALLETS, status)
+        .prop_map(|(account, status)| Step::Stand { account, status });
+    prop::collection::vec(prop_oneof![9 => movement, 1 => stand], 1..200)
 }
 
 fn to_command(account: i64, other: i64, kind: u8, amount: i64, key: u8) -> Command {
@@ -43,6 +48,7 @@ fn to_command(account: i64, other: i64, kind: u8, amount: i64, key: u8) -> Comma
     let movement = match kind {
         0 => Movement::Deposit { wallet: own },
         1 => Movement::Withdrawal { wallet: None },
+        2 => Movement::Payout { wallet: WalletId(account) },
         _ => Movement::Transfer { sender: own, receiver: WalletId(other) },
     };
     let amount = Amount::new(amount).unwrap();
@@ -52,13 +58,18 @@ fn to_command(account: i64, other: i64, kind: u8, amount: i64, key: u8) -> Comma
 /// What should happen, from balances alone. `None`: nothing moves.
 fn expected(
     balances: &HashMap<i64, i64>,
-    frozen: &HashMap<i64, bool>,
+    statuses: &HashMap<i64, WalletStatus>,
     command: &Command,
 ) -> Option<Vec<(i64, i64)>> {
     let account = command.account_id.0;
     let amount = command.amount.minor();
-    let free = |id: i64| balances.contains_key(&id) && !frozen.get(&id).copied().unwrap_or(false);
+    let status = |id: i64| statuses.get(&id).copied().unwrap_or(WalletStatus::Active);
+    let free = |id: i64| balances.contains_key(&id) && status(id) == WalletStatus::Active;
     match command.movement {
+        Movement::Payout { .. } => {
+            let allowed = status(account) == WalletStatus::Closed && balances[&account] >= amount;
+            allowed.then(|| vec![(account, -amount)])
+        }
         _ if !free(account) => None,
         Movement::Deposit { .. } => Some(vec![(account, amount)]),
         Movement::Withdrawal { .. } => {
@@ -88,16 +99,18 @@ proptest! {
             open(&mut loaded, account, "KRW", 0);
         }
         let mut balances: HashMap<i64, i64> = (FIRST..FIRST + WALLETS).map(|id| (id, 0)).collect();
-        let mut frozen = HashMap::new();
+        let mut statuses = HashMap::new();
         let mut answered: HashMap<IdempotencyKey, (Command, Decision)> = HashMap::new();
         let mut history: HashMap<WalletId, Vec<Transaction>> = HashMap::new();
 
         for (n, step) in steps.into_iter().enumerate() {
             let command = match step {
-                Step::Freeze { account, frozen: is_frozen } => {
-                    let status = if is_frozen { WalletStatus::Frozen } else { WalletStatus::Active };
+                // Closed is for good.
+                Step::Stand { account, .. }
+                    if statuses.get(&account) == Some(&WalletStatus::Closed) => continue,
+                Step::Stand { account, status } => {
                     stand(&mut loaded, account, status);
-                    frozen.insert(account, is_frozen);
+                    statuses.insert(account, status);
                     continue;
                 }
                 Step::Move { account, other, kind, amount, key, by_api_key } => {
@@ -123,7 +136,7 @@ proptest! {
                 }
                 continue;
             }
-            let moves = expected(&balances, &frozen, &command);
+            let moves = expected(&balances, &statuses, &command);
             match &decision {
                 Decision::Completed(posting) => {
                     prop_assert!(moves.is_some(), "moved what the model refuses: {:?}", command);

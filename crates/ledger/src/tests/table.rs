@@ -73,6 +73,14 @@ fn send(account: i64, sender: Option<i64>, receiver: i64) -> Command {
     command(account, "new", movement)
 }
 
+/// As an operator's API key asks for it, on behalf of the owner.
+fn payout(account: i64) -> Command {
+    let movement = Movement::Payout { wallet: WalletId(account) };
+    let command = command(account, "p", movement);
+    let asker = Asker::ApiKey(ApiKeyId(7));
+    Command { key: crate::IdempotencyKey { asker, ..command.key }, ..command }
+}
+
 fn of(amount: i64, command: Command) -> Command {
     Command { amount: Amount::new(amount).unwrap(), ..command }
 }
@@ -127,13 +135,18 @@ fn every_rejection_in_order_of_precedence() {
             true,
             vec![of(999, send(CLOSED, None, FROZEN_DOLLAR)), command(CLOSED, "d", withdrawal)],
         ),
+        (R::WalletNotClosed, false, vec![of(999, payout(ANN)), of(999, payout(FROZEN))]),
         (R::ReceiverWalletFrozen, true, vec![of(999, send(ANN, None, FROZEN_DOLLAR))]),
         (R::ReceiverWalletClosed, true, vec![of(999, send(ANN, None, CLOSED_DOLLAR))]),
         (R::CurrencyMismatch, true, vec![of(999, send(ANN, None, DOLLAR))]),
         (
             R::InsufficientBalance,
             true,
-            vec![of(91, send(ANN, None, FULL)), of(11, command(BOB, "w", withdrawal))],
+            vec![
+                of(91, send(ANN, None, FULL)),
+                of(11, command(BOB, "w", withdrawal)),
+                of(6, payout(CLOSED)),
+            ],
         ),
         (R::BalanceLimitExceeded, true, vec![command(FULL, "d", deposit(FULL))]),
         (R::ReceiverBalanceLimitExceeded, true, vec![send(ANN, None, FULL)]),
@@ -307,4 +320,24 @@ fn wallets_filled_to_the_limit_use_up_a_stripe_and_say_so_in_time() {
     completed(&mut loaded, &of(1, command(ANN, "w", withdrawal)), stamp(30_002));
     let deposited = decide(&mut loaded, &of(1, command(BOB, "d", deposit)), stamp(30_003));
     assert!(matches!(deposited, Decision::Completed(_)), "the refusal was not recorded");
+}
+
+#[test]
+fn a_payout_takes_money_out_of_a_closed_wallet_once() {
+    let mut loaded = world();
+    let posting = completed(&mut loaded, &of(3, payout(CLOSED)), stamp(9));
+    assert_eq!((posting.debit.wallet_id, posting.debit.balance_after), (WalletId(CLOSED), 2));
+    assert_eq!(posting.credit.wallet_id, loaded.system_wallet(Currency::KRW).id);
+    let transfer = &posting.transfer;
+    assert_eq!(
+        (transfer.sender_wallet_id, transfer.receiver_wallet_id),
+        (Some(WalletId(CLOSED)), None)
+    );
+    assert_eq!((transfer.account_id, transfer.balance_after), (AccountId(CLOSED), 2));
+    assert_eq!(transfer.key.asker, Asker::ApiKey(ApiKeyId(7)));
+    let again = decide(&mut loaded, &of(3, payout(CLOSED)), stamp(10));
+    assert_eq!(again, Decision::Replayed(Box::new(transfer.clone())));
+    let other = decide(&mut loaded, &of(2, payout(CLOSED)), stamp(11));
+    assert_eq!(other, Decision::Refused(Rejection::IdempotencyKeyReused));
+    assert_eq!(loaded.wallet(WalletId(CLOSED)).unwrap().status, WalletStatus::Closed);
 }

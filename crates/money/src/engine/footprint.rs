@@ -27,7 +27,9 @@ pub(super) fn keys(job: &Job, directory: &Directory) -> Keys {
     match job {
         Job::Move { command, .. } => {
             let other = match command.movement {
-                Movement::Deposit { .. } | Movement::Withdrawal { .. } => None,
+                Movement::Deposit { .. }
+                | Movement::Withdrawal { .. }
+                | Movement::Payout { .. } => None,
                 Movement::Transfer { receiver, .. } => {
                     Some(directory.owner_of(receiver).map_or(Key::Wallet(receiver), Key::Account))
                 }
@@ -51,7 +53,9 @@ pub(super) fn wallets(job: &Job, directory: &Directory) -> Vec<WalletId> {
                 None => directory.wallets_of(command.account_id),
             };
             match command.movement {
-                Movement::Deposit { .. } | Movement::Withdrawal { .. } => (own, None),
+                Movement::Deposit { .. }
+                | Movement::Withdrawal { .. }
+                | Movement::Payout { .. } => (own, None),
                 Movement::Transfer { receiver, .. } => (own, Some(receiver)),
             }
         }
@@ -74,7 +78,9 @@ pub(super) fn footprint(jobs: &[Job], stripe: AccountId) -> Footprint<'_> {
                     None => footprint.owners.push(command.account_id),
                 }
                 match command.movement {
-                    Movement::Deposit { .. } | Movement::Withdrawal { .. } => uses_stripe = true,
+                    Movement::Deposit { .. }
+                    | Movement::Withdrawal { .. }
+                    | Movement::Payout { .. } => uses_stripe = true,
                     Movement::Transfer { receiver, .. } => footprint.wallets.push(receiver),
                 }
             }

@@ -5,6 +5,7 @@ mod deposits;
 mod idempotency_key;
 mod movement;
 mod operations;
+mod payouts;
 mod problems;
 mod representations;
 mod serving;
@@ -53,9 +54,10 @@ use crate::State;
             new key. Not recorded is every other error. It moves nothing and leaves the key \
             free, and the same request is decided when it is sent again: `wallet_required` and \
             `wallet_not_found`, because there is no wallet to record the answer for; \
-            `idempotency_key_reused`, because the key has its answer; \
-            `system_capacity_exceeded`; requests that were refused before they were decided \
-            (400, 401, 403, 405, 408, 413, 415, 429, 431); and `unavailable`. After \
+            `idempotency_key_reused`, because the key has its answer; `wallet_not_closed`, \
+            because the owner can still withdraw; `system_capacity_exceeded`; requests that \
+            were refused before they were decided (400, 401, 403, 405, 408, 413, 415, 429, 431); \
+            and `unavailable`. After \
             `outcome_unknown`, 502 and 504 the same request tells whether anything was \
             recorded.\n\n\
             **Ids** are unique and never given twice. The order of wallets' and transactions' ids \
@@ -102,6 +104,7 @@ fn calls() -> OpenApiRouter<State> {
         .routes(routes!(transfers::get_transfer))
         .routes(routes!(transactions::list_transactions))
         .routes(routes!(operations::operate_wallet, operations::list_wallet_operations))
+        .routes(routes!(payouts::create_payout))
         .routes(routes!(ping))
 }
 
@@ -114,9 +117,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             summary.pattern = Some(SHOWN_PATTERN.to_owned());
         });
     }
-    refine(&mut document, "OperateWallet", "reason", |reason| {
-        reason.pattern = Some(SHOWN_PATTERN.to_owned());
-    });
+    for schema in ["OperateWallet", "CreatePayout"] {
+        refine(&mut document, schema, "reason", |reason| {
+            reason.pattern = Some(SHOWN_PATTERN.to_owned());
+        });
+    }
     let currencies: Vec<_> = Currency::all().collect();
     refine(&mut document, "OpenWallet", "currency", |currency| {
         allow_only(currency, currencies.iter().map(Currency::code));

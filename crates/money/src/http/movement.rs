@@ -27,7 +27,7 @@ use super::{
 use crate::{State, engine::Answer};
 
 /// A summary, in characters.
-const SUMMARY: TextRule = TextRule::new(1, 200);
+pub(super) const SUMMARY: TextRule = TextRule::new(1, 200);
 
 /// Says that the answer was given before.
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -85,6 +85,11 @@ pub(super) async fn move_money(
     let account_id = AccountId(identity.account_id);
     let MovementRequest { amount, summary, .. } = request;
     let command = Command { key, account_id, movement, amount, summary };
+    carry_out(state, command).await
+}
+
+/// Has a command decided and tells what became of it.
+pub(super) async fn carry_out(state: &State, command: Command) -> Result<Response, Problem> {
     match state.engine.move_money(command).await.map_err(not_answered)? {
         Answer::Decided { transfer, replayed } => Ok(decided(*transfer, replayed)),
         Answer::Refused(rejection) => Err(rejected(rejection)),

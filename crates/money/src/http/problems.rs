@@ -48,6 +48,8 @@ const ACCOUNT_DISABLED: Kind = kind(403, "account_disabled", "The account is sus
 /// Seen by operators, who may name any person's wallet.
 const WALLET_UNKNOWN: Kind = kind(404, "wallet_not_found", "There is no such wallet of a person");
 const CLOSED_WALLET: Kind = kind(409, "wallet_closed", "The wallet is closed for good");
+const WALLET_NOT_CLOSED: Kind =
+    kind(409, "wallet_not_closed", "The wallet is not closed; its owner can withdraw");
 const WALLET_ALREADY_FROZEN: Kind =
     kind(409, "wallet_already_frozen", "An operator has frozen the wallet already");
 const WALLET_NOT_FROZEN: Kind = kind(409, "wallet_not_frozen", "No operator has frozen the wallet");
@@ -120,6 +122,10 @@ service::problem_sets! {
     /// Problems of an operator's action.
     OperateProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, &[&WALLET_UNKNOWN, &CLOSED_WALLET,
         &WALLET_ALREADY_FROZEN, &WALLET_NOT_FROZEN, &OPERATION_OUTCOME_UNKNOWN];
+    /// Problems of paying out a closed wallet.
+    PayoutProblems = ANY_CALL, WITH_TOKEN, WITH_BODY, &[&IDEMPOTENCY_KEY_MISSING,
+        &IDEMPOTENCY_KEY_REUSED, &WALLET_UNKNOWN, &WALLET_NOT_CLOSED, &OUTCOME_UNKNOWN], SPENDING,
+        CROSSING;
     /// Problems of listing operators' actions.
     ListOperationsProblems = ANY_CALL, WITH_TOKEN, &[&WALLET_UNKNOWN];
     /// Problems of a ping.
@@ -136,6 +142,7 @@ pub(super) fn rejection_kind(rejection: Rejection) -> &'static Kind {
         Rejection::ReceiverWalletNotFound => &RECEIVER_WALLET_NOT_FOUND,
         Rejection::WalletFrozen => &WALLET_FROZEN,
         Rejection::WalletClosed => &WALLET_CLOSED,
+        Rejection::WalletNotClosed => &WALLET_NOT_CLOSED,
         Rejection::ReceiverWalletFrozen => &RECEIVER_WALLET_FROZEN,
         Rejection::ReceiverWalletClosed => &RECEIVER_WALLET_CLOSED,
         Rejection::CurrencyMismatch => &CURRENCY_MISMATCH,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ledger::{
-    AccountId, Currency, FreezeAction, Movement, Outcome, Rejection, WalletId, WalletStatus,
-    set_standing,
+    AccountId, ApiKeyId, Asker, Command, Currency, Decision, FreezeAction, IdempotencyKey,
+    Movement, Outcome, Rejection, TransferKind, WalletId, WalletStatus, set_standing,
 };
 use service::{clock::Timestamp, operator::Operator};
 
@@ -195,4 +195,29 @@ pub(super) async fn an_operation_waits_for_the_batch_and_the_batch_does_not_undo
     let decision = subject.deposit(&wallet, 1, "after").await;
     let expected = Outcome::Failed(Rejection::WalletFrozen);
     assert_eq!(failure(&decision).map(Outcome::Failed), Some(expected));
+}
+
+pub(super) async fn a_closed_wallet_is_paid_out_once<L: LaneStore>(mut subject: Subject<L>) {
+    let ann = subject.open(ANN, Currency::KRW).await;
+    subject.deposit(&ann, 100, "funds").await;
+    let payout = |amount| {
+        let payout = command(ANN, "payout", Movement::Payout { wallet: ann.id }, amount);
+        let asker = Asker::ApiKey(ApiKeyId(7));
+        Command { key: IdempotencyKey { asker, ..payout.key.clone() }, ..payout }
+    };
+    let refused = subject.decide(&payout(60), 3_000).await;
+    assert_eq!(refused, Decision::Refused(Rejection::WalletNotClosed));
+    subject.stand(ANN, WalletStatus::Closed, 1).await;
+    let Decision::Completed(paid) = subject.decide(&payout(60), 10_000).await else {
+        panic!("the key is free, and the wallet is closed");
+    };
+    let again = subject.decide(&payout(60), 11_000).await;
+    assert_eq!(again, Decision::Replayed(Box::new(paid.transfer.clone())));
+    let found = subject.reads.transfer(paid.transfer.id).await.unwrap().unwrap().transfer;
+    assert_eq!(found, paid.transfer);
+    assert_eq!((found.kind, found.account_id), (TransferKind::Withdrawal, ANN));
+    let wallet = subject.reads.wallet(ann.id).await.unwrap().unwrap();
+    assert_eq!((wallet.balance, wallet.status), (40, WalletStatus::Closed));
+    let report = (subject.audit)().await;
+    assert!(report.is_clean(), "{report}");
 }
