@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod apart;
+mod api_keys;
 mod auths;
 mod bad_input;
 mod clock;

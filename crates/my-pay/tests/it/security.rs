@@ -36,7 +36,7 @@ fn protected_calls() -> Vec<(Method, String)> {
             }
         }
     }
-    assert_eq!(calls.len(), 15);
+    assert!(calls.len() >= 22, "{calls:?}");
     calls
 }
 

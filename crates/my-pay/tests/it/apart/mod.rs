@@ -9,8 +9,10 @@ mod traces;
 
 use std::{collections::BTreeSet, net::SocketAddr, process::Command, time::Duration};
 
+use service::contract::scope::Scope;
+
 use crate::support::{
-    apart::GATEWAY_VARIABLE,
+    apart::{API_KEY_VARIABLE, GATEWAY_VARIABLE},
     cluster::Cluster,
     process::{PATIENCE, Process},
 };
@@ -29,7 +31,10 @@ const OTHER_MODULES: [(&str, &str); 9] = [
 ];
 
 /// Tests that cannot be asked again of a product that somebody else has started, and why.
-const OWN_PRODUCT_ONLY: [(&str, &str); 21] = [
+const OWN_PRODUCT_ONLY: [(&str, &str); 24] = [
+    ("api_keys::a_key_ends_at_its_time", "holds the clock"),
+    ("api_keys::a_rotated_key_has_two_secrets_until_the_overlap_is_over", "holds the clock"),
+    ("api_keys::commands_manage_keys_while_the_product_runs", "opens SQLite"),
     ("auths::a_refresh_replaces_both_tokens", "holds the clock"),
     ("auths::one_session_too_many_ends_the_oldest", "changes settings"),
     ("auths::sessions_are_listed_newest_first", "holds the clock"),
@@ -78,10 +83,10 @@ fn tests_again() -> Vec<String> {
 }
 
 /// Runs these of this binary's tests on the product behind this gateway.
-fn run(tests: &[String], threads: &str, gateway: SocketAddr) {
+fn run(tests: &[String], threads: &str, gateway: SocketAddr, api_key: &str) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("--exact").args(tests).args(["--test-threads", threads]);
-    command.env(GATEWAY_VARIABLE, gateway.to_string());
+    command.env(GATEWAY_VARIABLE, gateway.to_string()).env(API_KEY_VARIABLE, api_key);
     let ended = Process::start(&mut command).wait(Duration::from_mins(8));
     let verdict = format!("test result: ok. {} passed; 0 failed; 0 ignored;", tests.len());
     assert!(ended.stdout.contains(&verdict), "{}\n{}", ended.stdout, ended.stderr);
@@ -92,10 +97,12 @@ fn run(tests: &[String], threads: &str, gateway: SocketAddr) {
 async fn everything_over_http_again() {
     let cluster = Cluster::start().await;
     let gateway = cluster.gateways[0].address;
+    let scopes: Vec<_> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+    let key = cluster.backend(&scopes).key;
     // Thousands of requests at the same moment are a test alone.
     let (alone, together): (Vec<_>, Vec<_>) =
         tests_again().into_iter().partition(|test| test.starts_with("concurrency::"));
-    run(&together, THREADS, gateway);
-    run(&alone, "1", gateway);
+    run(&together, THREADS, gateway, &key);
+    run(&alone, "1", gateway, &key);
     cluster.stop().await;
 }

@@ -10,3 +10,11 @@ pub fn gateway() -> Option<SocketAddr> {
     let address = std::env::var_os(GATEWAY_VARIABLE)?;
     Some(address.to_str().unwrap().parse().unwrap())
 }
+
+/// Holds an API key of that product with every scope.
+pub const API_KEY_VARIABLE: &str = "APART_API_KEY";
+
+/// That key, if there is such a product.
+pub fn api_key() -> Option<String> {
+    std::env::var(API_KEY_VARIABLE).ok()
+}

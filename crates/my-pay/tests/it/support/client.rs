@@ -90,6 +90,11 @@ impl Call {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
+    /// Names the account that an API key acts for.
+    pub fn on_behalf_of(self, account_id: i64) -> Self {
+        self.header("my-pay-account", &account_id.to_string())
+    }
+
     pub fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }

@@ -3,6 +3,7 @@
 //! another test has started, of which only the gateway's address is known.
 
 pub mod apart;
+pub mod backend;
 pub mod client;
 pub mod cluster;
 pub mod collector;
@@ -23,6 +24,7 @@ use service::clock::{Clock, Timestamp};
 use tempfile::TempDir;
 
 pub use self::{
+    backend::Backend,
     client::{Call, Client, Response},
     person::Person,
 };
