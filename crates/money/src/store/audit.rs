@@ -8,7 +8,8 @@ use std::fmt;
 use service::clock::Timestamp;
 
 use self::rules::{
-    CREATED_AT_MILLIS_HEX, FROZEN, FROZEN_WALLETS, NONE_FROZEN, RULES, RULES_OF_OPERATIONS, Rule,
+    API_KEY_ID, CREATED_AT_MILLIS_HEX, FROZEN, FROZEN_WALLETS, NONE_FROZEN, RULES,
+    RULES_OF_OPERATIONS, Rule,
 };
 
 pub(super) const WALLETS: &str = "SELECT COUNT(*) FROM wallets";
@@ -64,6 +65,8 @@ pub struct AuditReport {
 pub(super) struct Dialect {
     /// A transfer's time in milliseconds, as twelve hexadecimal digits in capitals.
     pub(super) created_at_millis_hex: &'static str,
+    /// Whether its transfers have the column `api_key_id`: those of earlier versions have none.
+    pub(super) has_askers: bool,
     /// Whether it has the table `wallet_operations`: a backup of an earlier version has none.
     pub(super) has_operations: bool,
 }
@@ -121,6 +124,7 @@ impl<'a> Broken<'a> {
             .broken
             .replace(CREATED_AT_MILLIS_HEX, dialect.created_at_millis_hex)
             .replace(FROZEN_WALLETS, frozen)
+            .replace(API_KEY_ID, if dialect.has_askers { "t.api_key_id" } else { "NULL" })
     }
 
     pub(super) fn add(&mut self, row: &Row) {

@@ -16,6 +16,9 @@ pub(in crate::store) struct Rule {
 /// Stands for a transfer's time in milliseconds, as twelve hexadecimal digits in capitals.
 pub(in crate::store) const CREATED_AT_MILLIS_HEX: &str = "{created_at_millis_hex}";
 
+/// Stands for the API key that asked for the transfer `t`.
+pub(in crate::store) const API_KEY_ID: &str = "{api_key_id}";
+
 /// Stands for the wallets whose newest operation froze them, in the column `wallet_id`.
 pub(in crate::store) const FROZEN_WALLETS: &str = "{frozen_wallets}";
 
@@ -294,10 +297,10 @@ fn asked(row: &Row, column: usize) -> String {
 /// account's.
 const KEYS: Rule = Rule {
     name: "every transfer is found by its key",
-    broken: "SELECT LOWER(HEX(t.id)), t.account_id, t.api_key_id, LOWER(HEX(k.transfer_id))
+    broken: "SELECT LOWER(HEX(t.id)), t.account_id, {api_key_id}, LOWER(HEX(k.transfer_id))
          FROM transfers AS t
          LEFT JOIN idempotency_keys AS k ON k.idempotency_key = t.idempotency_key
-             AND k.account_id = COALESCE(-t.api_key_id, t.account_id)
+             AND k.account_id = COALESCE(-{api_key_id}, t.account_id)
          WHERE k.transfer_id IS NULL OR k.transfer_id <> t.id",
     says: |row| {
         format!(
@@ -313,9 +316,9 @@ const KEYS_ALONE: Rule = Rule {
     name: "every key leads to its transfer",
     broken: "SELECT CASE WHEN k.account_id < 0 THEN 'API key' ELSE 'account' END,
              ABS(k.account_id), k.idempotency_key, LOWER(HEX(k.transfer_id)),
-             t.account_id, t.api_key_id, t.idempotency_key
+             t.account_id, {api_key_id}, t.idempotency_key
          FROM idempotency_keys AS k LEFT JOIN transfers AS t ON t.id = k.transfer_id
-         WHERE t.id IS NULL OR k.account_id <> COALESCE(-t.api_key_id, t.account_id)
+         WHERE t.id IS NULL OR k.account_id <> COALESCE(-{api_key_id}, t.account_id)
              OR t.idempotency_key <> k.idempotency_key",
     says: |row| {
         format!(

@@ -39,7 +39,11 @@ async fn report(conn: &mut Conn) -> mysql_async::Result<AuditReport> {
 async fn dialect(conn: &mut Conn) -> mysql_async::Result<Dialect> {
     let operations = "SELECT COUNT(*) FROM information_schema.tables
          WHERE table_schema = DATABASE() AND table_name = 'wallet_operations'";
+    let askers = "SELECT COUNT(*) FROM information_schema.columns
+         WHERE table_schema = DATABASE() AND table_name = 'transfers'
+         AND column_name = 'api_key_id'";
     Ok(Dialect {
+        has_askers: count(conn, askers).await? > 0,
         created_at_millis_hex: CREATED_AT_MILLIS_HEX,
         has_operations: count(conn, operations).await? > 0,
     })

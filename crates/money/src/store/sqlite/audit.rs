@@ -37,7 +37,9 @@ pub fn audit(path: &Path) -> Result<AuditReport, sqlite::Error> {
 
 fn dialect(db: &Connection) -> rusqlite::Result<Dialect> {
     let operations = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'wallet_operations'";
+    let askers = "SELECT COUNT(*) FROM pragma_table_info('transfers') WHERE name = 'api_key_id'";
     Ok(Dialect {
+        has_askers: count(db, askers)? > 0,
         created_at_millis_hex: CREATED_AT_MILLIS_HEX,
         has_operations: count(db, operations)? > 0,
     })
