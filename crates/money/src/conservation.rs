@@ -3,12 +3,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use service::{clock::Clock, http::problem::chain, shutdown::Shutdown};
+use service::{
+    clock::{Clock, Timestamp},
+    http::problem::chain,
+    shutdown::Shutdown,
+};
+
+use tokio::sync::watch;
 
 use crate::{
     metrics::ConservationMetrics,
     standings::seconds,
-    store::{Reads, Totals},
+    store::{CurrencyTotal, Reads, Totals},
 };
 
 /// A check reads every wallet, so it pauses so many times as long as it took: it costs a fiftieth
@@ -20,17 +26,26 @@ const PAUSE_PER_CHECK: u32 = 50;
 const PAUSE_AFTER_FAILURE_MAX: Duration = Duration::from_mins(10);
 const PAUSE_PER_FAILURE: u32 = 6;
 
-/// Checks until shutdown, at most once in `interval`.
+/// What the newest check found.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) totals: Totals,
+    /// When it began to read, and so the time of the state that it saw.
+    pub(crate) as_of: Timestamp,
+}
+
+/// Checks until shutdown, at most once in `interval`. What it finds is also told to `checked`.
 pub(crate) async fn watch(
     reads: Arc<dyn Reads>,
     clock: Clock,
     metrics: ConservationMetrics,
     interval: Duration,
+    checked: watch::Sender<Option<Arc<Checked>>>,
     mut shutdown: Shutdown,
 ) {
     let mut known = Totals::default();
     loop {
-        let started = clock.monotonic();
+        let (started, as_of) = (clock.monotonic(), clock.now());
         let found = tokio::select! {
             found = reads.totals() => found,
             () = shutdown.wait() => return,
@@ -41,7 +56,8 @@ pub(crate) async fn watch(
             Ok(totals) => {
                 report(&known, &totals);
                 metrics.set(totals.clone(), took, seconds(clock.now()));
-                known = totals;
+                known = totals.clone();
+                checked.send_replace(Some(Arc::new(Checked { totals, as_of })));
             }
             Err(error) => {
                 metrics.failures.inc();
@@ -58,8 +74,9 @@ pub(crate) async fn watch(
 
 /// Logs a sum when it changes, not each time it is found.
 fn report(known: &Totals, found: &Totals) {
-    for (currency, sum) in &found.sums {
-        let before = known.sums.iter().find(|(known, _)| known == currency).map_or(0, |sum| sum.1);
+    for CurrencyTotal { currency, sum, .. } in &found.0 {
+        let before = known.0.iter().find(|known| known.currency == *currency);
+        let before = before.map_or(0, |known| known.sum);
         if *sum != before && *sum == 0 {
             tracing::warn!(%currency, "money is conserved again");
         } else if *sum != before {

@@ -34,16 +34,17 @@ use service::{
 };
 use tokio::{sync::watch, task::JoinHandle};
 
-pub use self::{
-    engine::{Answer, Engine, EngineConfig, EngineError},
-    http::openapi,
-};
 use self::{
+    conservation::Checked,
     engine::{EngineParts, EngineThreads},
     locks::WalletLocks,
     metrics::Metrics,
     standings::{Follower, Following},
     store::{Database, DurableReads, Operations, Reads},
+};
+pub use self::{
+    engine::{Answer, Engine, EngineConfig, EngineError},
+    http::openapi,
 };
 
 /// Why the service cannot start.
@@ -89,6 +90,8 @@ pub(crate) struct State {
     operations: Arc<dyn Operations>,
     clock: Clock,
     following: watch::Receiver<Following>,
+    /// What all wallets come to, of the newest check of conservation.
+    checked: watch::Receiver<Option<Arc<Checked>>>,
     /// Whether `following` is refused, at the cost of a load for each request.
     is_refused: Arc<AtomicBool>,
 }
@@ -138,14 +141,16 @@ impl MoneyService {
             is_refused: Arc::clone(&is_refused),
         };
         let follower = tokio::spawn(follower.follow(shutdown.clone()));
+        let (check, checked) = watch::channel(None);
         let watch = tokio::spawn(conservation::watch(
             Arc::clone(&reads),
             clock.clone(),
             metrics.conservation.clone(),
             conservation_interval,
+            check,
             shutdown,
         ));
-        let state = State { engine, reads, operations, clock, following, is_refused };
+        let state = State { engine, reads, operations, clock, following, checked, is_refused };
         Ok(Self { state, metrics, threads, follower, watch })
     }
 

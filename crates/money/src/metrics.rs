@@ -24,7 +24,7 @@ use service::metrics::{counted_from_zero, duration_histogram};
 
 use crate::{
     engine::{Answer, EngineError},
-    store::{Reason, Totals},
+    store::{CurrencyTotal, Reason, Totals},
 };
 
 /// Counted and measured by the money service; clones share everything.
@@ -349,7 +349,7 @@ impl ConservationMetrics {
 
     /// Keeps what a check found.
     pub(crate) fn set(&self, totals: Totals, took: Duration, ended_seconds: f64) {
-        self.wallets.set(totals.wallets);
+        self.wallets.set(totals.wallets());
         self.duration_seconds.set(took.as_secs_f64());
         *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = totals;
         self.checked_seconds.set(ended_seconds);
@@ -366,7 +366,7 @@ impl Collector for TotalsCollector {
         let help = "Sum of all wallets, in the currency's minor unit: anything but 0 is wrong";
         let totals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (currency, sum) in &totals.sums {
+        for CurrencyTotal { currency, sum, .. } in &totals.0 {
             let label = [("currency", currency.as_str())];
             ConstGauge::new(*sum).encode(family.encode_family(&label)?)?;
         }

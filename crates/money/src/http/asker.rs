@@ -1,7 +1,7 @@
 //! Who asks, and for whom, in the ledger's words.
 
 use ledger::{AccountId, ApiKeyId, Asker, IdempotencyKey};
-use service::contract::identity::{self, OnBehalf};
+use service::contract::identity;
 
 /// Who asks.
 pub(super) fn asker(asker: identity::Asker) -> Asker {
@@ -12,6 +12,6 @@ pub(super) fn asker(asker: identity::Asker) -> Asker {
 }
 
 /// The asker's idempotency key.
-pub(super) fn idempotency_key(by: OnBehalf, key: String) -> IdempotencyKey {
-    IdempotencyKey { asker: asker(by.asker), key }
+pub(super) fn idempotency_key(by: identity::Asker, key: String) -> IdempotencyKey {
+    IdempotencyKey { asker: asker(by), key }
 }

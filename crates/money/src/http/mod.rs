@@ -1,6 +1,7 @@
 //! The money service's REST API. This file is its table of contents.
 
 mod asker;
+mod books;
 mod deposits;
 mod idempotency_key;
 mod movement;
@@ -11,6 +12,7 @@ mod representations;
 mod serving;
 mod transactions;
 mod transfers;
+mod view;
 mod wallets;
 mod withdrawals;
 
@@ -44,7 +46,10 @@ use crate::State;
             with the same request gets the first answer again, with `Idempotency-Replayed: true`, \
             and moves nothing; with another request it is refused. After `outcome_unknown`, or no \
             answer at all, send the same request with the same key, or ask \
-            `GET /money/v1/transfers?idempotencyKey=...`.\n\n\
+            `GET /money/v1/transfers?idempotencyKey=...`. Keys belong to the one who \
+            asks, a person or an API key: the same characters from two of them are two keys, and \
+            what an API key asks for another account under a key that it has used is another \
+            request.\n\n\
             Recorded under the key is that money moved, and that it did not, with \
             `same_wallet`, `receiver_wallet_not_found`, `wallet_frozen`, `wallet_closed`, \
             `receiver_wallet_frozen`, `receiver_wallet_closed`, `currency_mismatch`, \
@@ -60,6 +65,10 @@ use crate::State;
             and `unavailable`. After \
             `outcome_unknown`, 502 and 504 the same request tells whether anything was \
             recorded.\n\n\
+            **Who asked and for whom.** A movement keeps the account that it was made for \
+            (`accountId`) and who asked for it (`requestedBy`): the owner of that account, or an \
+            API key that acted for it. Both are shown to that account and to API keys with \
+            `books:read`, and not to the receiver.\n\n\
             **Ids** are unique and never given twice. The order of wallets' and transactions' ids \
             means nothing: they are set aside in blocks, so numbers are left out, such as after a \
             restart, and of two instances the later one may give the smaller id. A transfer's id \
@@ -89,6 +98,7 @@ use crate::State;
         (name = "moving money", description = "Deposits, withdrawals and transfers."),
         (name = "history", description = "What moved."),
         (name = "operations", description = "What operators do with wallets, and why."),
+        (name = "books", description = "Everybody's movements, for companies' backends."),
         (name = "health", description = "Who answers."),
     )
 )]
@@ -105,6 +115,8 @@ fn calls() -> OpenApiRouter<State> {
         .routes(routes!(transactions::list_transactions))
         .routes(routes!(operations::operate_wallet, operations::list_wallet_operations))
         .routes(routes!(payouts::create_payout))
+        .routes(routes!(books::list_booked_transfers))
+        .routes(routes!(books::read_balances))
         .routes(routes!(ping))
 }
 

@@ -81,7 +81,7 @@ pub(super) async fn move_money(
     movement: Movement,
     request: MovementRequest,
 ) -> Result<Response, Problem> {
-    let key = idempotency_key(identity, key);
+    let key = idempotency_key(identity.asker, key);
     let account_id = AccountId(identity.account_id);
     let MovementRequest { amount, summary, .. } = request;
     let command = Command { key, account_id, movement, amount, summary };

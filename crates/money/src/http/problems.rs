@@ -68,7 +68,7 @@ const OPERATION_OUTCOME_UNKNOWN: Kind =
     kind(503, "outcome_unknown", "It may have been done or not; list the wallet's operations");
 
 /// When a request whose cause passes by itself is worth another try.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What a call that moves money may answer besides.
 const MOVING_MONEY: &[&Kind] = &[
@@ -128,6 +128,8 @@ service::problem_sets! {
         CROSSING;
     /// Problems of listing operators' actions.
     ListOperationsProblems = ANY_CALL, WITH_TOKEN, &[&WALLET_UNKNOWN];
+    /// Problems of reading the books.
+    BooksProblems = ANY_CALL, WITH_TOKEN;
     /// Problems of a ping.
     PingProblems = ANY_CALL;
 }

@@ -1,6 +1,9 @@
 //! Wallets, transfers and transactions as clients see them.
 
-use ledger::{Direction, Outcome, Transaction, Transfer, TransferId, TransferKind, Wallet};
+use ledger::{
+    AccountId, ApiKeyId, Asker, Direction, Outcome, Transaction, Transfer, TransferId,
+    TransferKind, Wallet,
+};
 use serde::Serialize;
 use service::clock::Timestamp;
 use utoipa::ToSchema;
@@ -20,8 +23,9 @@ pub(super) struct WalletJson {
     /// ISO 4217 code of what it holds.
     #[schema(min_length = 3, max_length = 3, example = "KRW")]
     currency: String,
-    /// What it holds, in minor units.
-    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 3_000)]
+    /// What it holds, in minor units: 0 to 2^53 - 1. The system's wallets, which only `books:read`
+    /// shows, are below zero for what people hold, and have the whole range of 64 bits.
+    #[schema(example = 3_000)]
     balance: i64,
     /// Whether money may move: `frozen` while the account is suspended or an operator has frozen
     /// the wallet, `closed` for good.
@@ -130,23 +134,62 @@ pub(super) struct TransferJson {
     /// What for, in the sender's words.
     #[schema(required = true, max_length = 200, example = "lunch")]
     summary: Option<String>,
-    /// Balance of the caller's wallet right after it, in minor units.
+    /// Balance right after it, in minor units: of the wallet of the account that it was made for,
+    /// or of the receiver's wallet for its receiver.
     #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 7_000)]
     balance: i64,
+    /// The account that it was made for, which owns the wallet that the request was about. Not
+    /// shown to the receiver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10_001)]
+    account_id: Option<i64>,
+    /// Who asked for it. Not shown to the receiver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    requested_by: Option<AskerJson>,
     /// When it was decided. The lines of both wallets' histories are never before it.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 
+/// Who made a request.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Asker)]
+pub(super) struct AskerJson {
+    /// `account`: the account's owner. `api_key`: a company's backend, with an API key.
+    #[serde(rename = "type")]
+    kind: AskerTypeJson,
+    /// The id of the account, or of the API key.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10_001)]
+    id: i64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AskerType)]
+pub(super) enum AskerTypeJson {
+    Account,
+    ApiKey,
+}
+
+impl From<Asker> for AskerJson {
+    fn from(asker: Asker) -> Self {
+        match asker {
+            Asker::Account(AccountId(id)) => Self { kind: AskerTypeJson::Account, id },
+            Asker::ApiKey(ApiKeyId(id)) => Self { kind: AskerTypeJson::ApiKey, id },
+        }
+    }
+}
+
 impl TransferJson {
-    /// A transfer as its receiver sees it.
-    pub(super) fn seen_with_balance(transfer: Transfer, balance: i64) -> Self {
-        Self { balance, ..Self::from(transfer) }
+    /// A transfer as its receiver sees it: not who asked for it, nor for whom.
+    pub(super) fn seen_by_receiver(transfer: Transfer, balance: i64) -> Self {
+        Self { balance, account_id: None, requested_by: None, ..Self::from(transfer) }
     }
 }
 
 impl From<Transfer> for TransferJson {
-    /// A transfer as whoever asked for it sees it.
+    /// A transfer as the account that it was made for sees it.
     fn from(transfer: Transfer) -> Self {
         let (status, failure_code) = match transfer.outcome {
             Outcome::Completed { .. } => (OutcomeJson::Completed, None),
@@ -163,6 +206,8 @@ impl From<Transfer> for TransferJson {
             currency: transfer.currency.code().to_owned(),
             summary: transfer.summary,
             balance: transfer.balance_after,
+            account_id: Some(transfer.account_id.0),
+            requested_by: Some(transfer.key.asker.into()),
             created_at: Timestamp::from_micros(transfer.created_at),
         }
     }
@@ -207,8 +252,9 @@ pub(super) struct TransactionJson {
     /// How much, in minor units.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 3_000)]
     amount: i64,
-    /// The wallet's balance right after it, in minor units.
-    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 7_000)]
+    /// The wallet's balance right after it, in minor units: 0 to 2^53 - 1, or the whole range of 64
+    /// bits in a wallet of the system.
+    #[schema(example = 7_000)]
     balance_after: i64,
     /// What for, in the sender's words.
     #[schema(required = true, max_length = 200, example = "lunch")]

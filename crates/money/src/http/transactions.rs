@@ -4,7 +4,6 @@ use axum::{http::StatusCode, response::Response};
 use ledger::{AccountId, ID_MAX, Rejection, TransactionId, WalletId};
 use service::{
     clock::Timestamp,
-    contract::identity::OnBehalf,
     http::{
         fields::{Fault, Fields, FromFields, Query},
         health::json,
@@ -17,7 +16,8 @@ use super::{
     problems::{HistoryProblems, not_read, rejected},
     representations::{TransactionJson, TransactionPageJson},
     serving::Shared,
-    wallets::own_wallet,
+    view::View,
+    wallets::seen_wallet,
 };
 use crate::{State, store::HistoryQuery};
 
@@ -61,12 +61,14 @@ const INVALID_CURSOR: (&str, &str) = ("invalid_cursor", "must be a `nextCursor` 
 
 /// Read a wallet's history.
 ///
-/// Newest first. Pages are keyset-paged: new transactions do not shift what follows a cursor.
+/// Newest first. Pages are keyset-paged: new transactions do not shift what follows a cursor. An
+/// API key with `books:read` that names no account reads the history of every wallet, the system's
+/// included, and names the wallet.
 #[utoipa::path(
     get, path = "/money/v1/transactions", tag = "history",
     params(
         ("walletId" = Option<i64>, Query, minimum = 1, maximum = 9_007_199_254_740_991_i64,
-            description = "The own wallet; the account's only one if absent."),
+            description = "The wallet; the account's only one if absent."),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200,
             description = "Most transactions on the page; 50 if absent."),
         ("cursor" = Option<String>, Query, max_length = 16, pattern = r"^[1-9][0-9]{0,15}$",
@@ -80,16 +82,21 @@ const INVALID_CURSOR: (&str, &str) = ("invalid_cursor", "must be a `nextCursor` 
         (status = 200, description = "A page.", body = TransactionPageJson),
         HistoryProblems,
     ),
-    security(("bearer" = ["wallets:read"]), ("api_key" = ["wallets:read"])),
+    security(
+        ("bearer" = ["wallets:read"]), ("api_key" = ["wallets:read"]), ("api_key" = ["books:read"]),
+    ),
 )]
 pub(super) async fn list_transactions(
     Shared(state): Shared<State>,
-    identity: OnBehalf,
+    view: View,
     Query(request): Query<ListRequest>,
 ) -> Result<Response, Problem> {
-    let wallet_id = match request.wallet_id {
-        Some(id) => own_wallet(&state, identity, id).await?.id,
-        None => only_wallet(&state, identity).await?,
+    let wallet_id = match (request.wallet_id, view) {
+        (Some(id), _) => seen_wallet(&state, view, id).await?.id,
+        (None, View::Account(account_id)) => only_wallet(&state, account_id).await?,
+        (None, View::Books) => {
+            return Err(Problem::field("walletId", "required", "is required without an account"));
+        }
     };
     let query = HistoryQuery {
         wallet_id,
@@ -109,8 +116,8 @@ pub(super) async fn list_transactions(
     Ok(json(StatusCode::OK, &page))
 }
 
-async fn only_wallet(state: &State, identity: OnBehalf) -> Result<WalletId, Problem> {
-    let wallets = state.reads.wallets_of(AccountId(identity.account_id)).await;
+async fn only_wallet(state: &State, account_id: AccountId) -> Result<WalletId, Problem> {
+    let wallets = state.reads.wallets_of(account_id).await;
     match wallets.map_err(|error| not_read(&error))?.as_slice() {
         [] => Err(rejected(Rejection::WalletNotFound)),
         [only] => Ok(only.id),

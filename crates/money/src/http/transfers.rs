@@ -1,9 +1,9 @@
 //! Transfers: money from an own wallet to somebody's, and reading what became of any movement.
 
 use axum::{http::StatusCode, response::Response};
-use ledger::{AccountId, ID_MAX, Movement, TransferId, WalletId};
+use ledger::{ID_MAX, Movement, TransferId, WalletId};
 use service::{
-    contract::identity::OnBehalf,
+    contract::identity::{Identity, OnBehalf},
     http::{
         fields::{Body, Fields, FromFields, Query},
         health::json,
@@ -20,6 +20,7 @@ use super::{
     problems::{ReadTransferProblems, TRANSFER_NOT_FOUND, TransferProblems, not_read},
     representations::TransferJson,
     serving::Shared,
+    view::View,
 };
 use crate::{State, store::TransferView};
 
@@ -89,26 +90,30 @@ pub(super) async fn create_transfer(
 
 /// Read a transfer.
 ///
-/// For the account that asked for it, and for its receiver once it is completed.
+/// For the account that it was made for, and for its receiver once it is completed. The receiver
+/// sees neither that account nor who asked. An API key with `books:read` that names no account
+/// reads every transfer.
 #[utoipa::path(
     get, path = "/money/v1/transfers/{id}", tag = "history",
     params(("id" = String, Path, format = Uuid,
         pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
         description = "The transfer's id, in small letters.")),
     responses(
-        (status = 200, description = "The transfer, with the caller's balance after it.",
+        (status = 200, description = "The transfer, with the balance after it.",
             body = TransferJson),
         ReadTransferProblems,
     ),
-    security(("bearer" = ["wallets:read"]), ("api_key" = ["wallets:read"])),
+    security(
+        ("bearer" = ["wallets:read"]), ("api_key" = ["wallets:read"]), ("api_key" = ["books:read"]),
+    ),
 )]
 pub(super) async fn get_transfer(
     Shared(state): Shared<State>,
-    identity: OnBehalf,
+    view: View,
     PathUuid(id): PathUuid,
 ) -> Result<Response, Problem> {
-    let view = state.reads.transfer(TransferId(id.into_bytes())).await;
-    answer(view.map_err(|error| not_read(&error))?, identity)
+    let found = state.reads.transfer(TransferId(id.into_bytes())).await;
+    answer(found.map_err(|error| not_read(&error))?.and_then(|found| seen(found, view)))
 }
 
 #[derive(Debug)]
@@ -126,6 +131,9 @@ impl FromFields for FindRequest {
 ///
 /// Tells what became of a request whose answer was lost. `transfer_not_found` means that it was not
 /// carried out, unless it is still on its way: sending it again with the same key is always safe.
+///
+/// Keys belong to the one who asks: a person finds the own ones, and an API key its own, whichever
+/// account it acted for and acts for now.
 #[utoipa::path(
     get, path = "/money/v1/transfers", tag = "history",
     params(KeyParameter),
@@ -137,25 +145,26 @@ impl FromFields for FindRequest {
 )]
 pub(super) async fn find_transfer(
     Shared(state): Shared<State>,
-    identity: OnBehalf,
+    identity: Identity,
     Query(request): Query<FindRequest>,
 ) -> Result<Response, Problem> {
-    let key = idempotency_key(identity, request.idempotency_key);
-    let view = state.reads.transfer_by_key(key).await;
-    answer(view.map_err(|error| not_read(&error))?, identity)
+    let key = idempotency_key(identity.asker, request.idempotency_key);
+    let found = state.reads.transfer_by_key(key).await;
+    answer(found.map_err(|error| not_read(&error))?.map(|found| found.transfer.into()))
 }
 
-/// The transfer as this caller may see it. Whose transfer it is otherwise is not told.
-fn answer(view: Option<TransferView>, identity: OnBehalf) -> Result<Response, Problem> {
-    let caller = AccountId(identity.account_id);
-    let seen = view.and_then(|TransferView { transfer, receiver }| {
-        if transfer.account_id == caller {
-            return Some(TransferJson::from(transfer));
-        }
-        let receiver = receiver.filter(|receiver| receiver.account_id == caller)?;
-        Some(TransferJson::seen_with_balance(transfer, receiver.balance_after))
-    });
-    match seen {
+/// The transfer as it is to be seen here. Whose transfer it is otherwise is not told.
+fn seen(found: TransferView, view: View) -> Option<TransferJson> {
+    let TransferView { transfer, receiver } = found;
+    if view.shows(transfer.account_id) {
+        return Some(TransferJson::from(transfer));
+    }
+    let receiver = receiver.filter(|receiver| view.shows(receiver.account_id))?;
+    Some(TransferJson::seen_by_receiver(transfer, receiver.balance_after))
+}
+
+fn answer(transfer: Option<TransferJson>) -> Result<Response, Problem> {
+    match transfer {
         Some(transfer) => Ok(json(StatusCode::OK, &transfer)),
         None => Err(Problem::new(&TRANSFER_NOT_FOUND)),
     }

@@ -23,6 +23,7 @@ use super::{
     },
     representations::{WalletJson, WalletListJson},
     serving::Shared,
+    view::View,
 };
 use crate::State;
 
@@ -100,9 +101,10 @@ pub(super) async fn list_wallets(
     Ok(json(StatusCode::OK, &WalletListJson { items }))
 }
 
-/// Read one of the caller's wallets.
+/// Read a wallet.
 ///
-/// With its balance, as of the last movement that is on disk. Another's wallet is not found.
+/// With its balance, as of the last movement that is on disk. Another's wallet is not found. An API
+/// key with `books:read` that names no account reads every wallet, the system's included.
 #[utoipa::path(
     get, path = "/money/v1/wallets/{id}", tag = "wallets",
     params(("id" = i64, Path, description = "The wallet's id.", minimum = 1,
@@ -111,25 +113,28 @@ pub(super) async fn list_wallets(
         (status = 200, description = "The wallet.", body = WalletJson),
         WalletProblems,
     ),
-    security(("bearer" = ["wallets:read"]), ("api_key" = ["wallets:read"])),
+    security(
+        ("bearer" = ["wallets:read"]), ("api_key" = ["wallets:read"]), ("api_key" = ["books:read"]),
+    ),
 )]
 pub(super) async fn get_wallet(
     Shared(state): Shared<State>,
-    identity: OnBehalf,
+    view: View,
     PathId(id): PathId,
 ) -> Result<Response, Problem> {
-    let wallet = own_wallet(&state, identity, WalletId(id)).await?;
+    let wallet = seen_wallet(&state, view, WalletId(id)).await?;
     Ok(json(StatusCode::OK, &WalletJson::from(&wallet)))
 }
 
-/// The caller's wallet with this id. Another's is as good as none: its existence is not told.
-pub(super) async fn own_wallet(
+/// The wallet with this id, if it is to be seen here. Another's is as good as none: its existence
+/// is not told.
+pub(super) async fn seen_wallet(
     state: &State,
-    identity: OnBehalf,
+    view: View,
     id: WalletId,
 ) -> Result<Wallet, Problem> {
     let wallet = state.reads.wallet(id).await.map_err(|error| not_read(&error))?;
     wallet
-        .filter(|wallet| wallet.account_id == AccountId(identity.account_id))
+        .filter(|wallet| view.shows(wallet.account_id))
         .ok_or_else(|| rejected(ledger::Rejection::WalletNotFound))
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use ledger::{AccountId, IdempotencyKey, TransferId, Wallet, WalletId};
 use service::BoxFuture;
 
-use super::{HistoryPage, HistoryQuery, Reads, StoreError, Totals, TransferView};
+use super::{
+    BooksPage, BooksQuery, HistoryPage, HistoryQuery, Reads, StoreError, Totals, TransferView,
+};
 use crate::engine::Durability;
 
 /// Another store's reads, held back until the disk has confirmed.
@@ -55,6 +57,10 @@ impl Reads for DurableReads {
         query: HistoryQuery,
     ) -> BoxFuture<'_, Result<Option<HistoryPage>, StoreError>> {
         self.held_back(self.reads.history(query))
+    }
+
+    fn books(&self, query: BooksQuery) -> BoxFuture<'_, Result<BooksPage, StoreError>> {
+        self.held_back(self.reads.books(query))
     }
 
     fn feed_sequence(&self) -> BoxFuture<'_, Result<i64, StoreError>> {

@@ -3,6 +3,7 @@
 //! service is below this module.
 
 pub mod audit;
+mod books;
 mod durable;
 pub mod mysql;
 pub mod sqlite;
@@ -26,7 +27,10 @@ use service::{
 };
 
 pub(crate) use self::durable::DurableReads;
-pub use self::totals::Totals;
+pub use self::{
+    books::{BookedTransfer, BooksPage, BooksQuery, Leg},
+    totals::{CurrencyTotal, Totals},
+};
 use self::{mysql::MySqlStore, sqlite::SqliteStore};
 use crate::operations::{NewOperation, Operation, OperationRefusal};
 
@@ -372,6 +376,9 @@ pub trait Reads: Send + Sync {
         query: HistoryQuery,
     ) -> BoxFuture<'_, Result<Option<HistoryPage>, StoreError>>;
 
+    /// A page of everybody's decided commands.
+    fn books(&self, query: BooksQuery) -> BoxFuture<'_, Result<BooksPage, StoreError>>;
+
     /// How far the account feed has been followed; 0 at first.
     fn feed_sequence(&self) -> BoxFuture<'_, Result<i64, StoreError>>;
 
@@ -384,6 +391,7 @@ pub trait Reads: Send + Sync {
 
 #[cfg(test)]
 mod tests {
+    mod books;
     pub(crate) mod conformance;
     pub(crate) mod damage;
     mod operations;

@@ -17,12 +17,17 @@ async fn a_deposit_is_money_from_outside() {
         201
         location: /money/v1/transfers/<uuid>
         {
+          "accountId": 10001,
           "amount": 3000,
           "balance": 3000,
           "createdAt": "2027-01-15T08:00:00.000000Z",
           "currency": "KRW",
           "id": "<uuid>",
           "receiverWalletId": 1,
+          "requestedBy": {
+            "id": 10001,
+            "type": "account"
+          },
           "senderWalletId": null,
           "status": "completed",
           "summary": "top-up",
@@ -46,12 +51,17 @@ async fn a_withdrawal_is_money_to_outside() {
         201
         location: /money/v1/transfers/<uuid>
         {
+          "accountId": 10001,
           "amount": 3000,
           "balance": 0,
           "createdAt": "2027-01-15T08:00:00.000000Z",
           "currency": "KRW",
           "id": "<uuid>",
           "receiverWalletId": null,
+          "requestedBy": {
+            "id": 10001,
+            "type": "account"
+          },
           "senderWalletId": 1,
           "status": "completed",
           "summary": null,
@@ -76,12 +86,17 @@ async fn a_transfer_shows_each_side_its_own_balance() {
         201
         location: /money/v1/transfers/<uuid>
         {
+          "accountId": 10001,
           "amount": 1000,
           "balance": 2000,
           "createdAt": "2027-01-15T08:00:00.000000Z",
           "currency": "KRW",
           "id": "<uuid>",
           "receiverWalletId": 3,
+          "requestedBy": {
+            "id": 10001,
+            "type": "account"
+          },
           "senderWalletId": 1,
           "status": "completed",
           "summary": "점심 🍜",
@@ -93,6 +108,10 @@ async fn a_transfer_shows_each_side_its_own_balance() {
     let seen_by_bob = bob.get(made.header("location")).send().await;
     let mut expected = made.body.clone();
     expected["balance"] = json!(1_000);
+    // Who asked, and for which account, is not the receiver's business.
+    for hidden in ["accountId", "requestedBy"] {
+        assert!(expected.as_object_mut().unwrap().remove(hidden).is_some(), "{hidden}");
+    }
     assert_eq!((seen_by_bob.status, &seen_by_bob.body), (200, &expected));
     assert_eq!((ann.balance().await, bob.balance().await), (2_000, 1_000));
     product.stop().await;
@@ -174,6 +193,7 @@ async fn a_rejection_names_the_failed_transfer() {
     failed.check(&expect![[r#"
         200
         {
+          "accountId": 10001,
           "amount": 11,
           "balance": 10,
           "createdAt": "2027-01-15T08:00:00.000000Z",
@@ -181,6 +201,10 @@ async fn a_rejection_names_the_failed_transfer() {
           "failureCode": "insufficient_balance",
           "id": "<uuid>",
           "receiverWalletId": null,
+          "requestedBy": {
+            "id": 10001,
+            "type": "account"
+          },
           "senderWalletId": 1,
           "status": "failed",
           "summary": null,

@@ -31,8 +31,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathUuid {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = plain_segment(parts, state).await;
-        let id = Uuid::try_parse(&text).ok();
-        let id = id.filter(|id| id.hyphenated().to_string() == text).ok_or_else(|| {
+        let id = read_uuid(&text).ok_or_else(|| {
             let message = "must be a UUID in small letters, with hyphens";
             Problem::field("id", "invalid_id", message)
         })?;
@@ -50,6 +49,11 @@ pub fn read_id(text: &str) -> Result<i64, Problem> {
             Err(Problem::field("id", "invalid_id", message))
         }
     }
+}
+
+/// Reads a UUID in its one spelling: in small letters, with hyphens.
+pub fn read_uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|id| id.hyphenated().to_string() == text)
 }
 
 /// The parameter as it was sent, or nothing if it was escaped: no id needs that.

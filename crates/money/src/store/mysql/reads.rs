@@ -9,8 +9,10 @@ use service::{BoxFuture, store::mysql::Database};
 
 use super::{connection::store_error, rows};
 use crate::store::{
-    DEBIT, HistoryPage, HistoryQuery, Reads, Reason, ReceiverView, StoreError, TransferView,
-    totals::Totals, words,
+    BookedTransfer, BooksPage, BooksQuery, DEBIT, HistoryPage, HistoryQuery, Leg, Reads, Reason,
+    ReceiverView, StoreError, TransferView, books,
+    totals::{CurrencyTotal, Totals},
+    words,
 };
 
 /// How long one statement may take.
@@ -20,7 +22,10 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 const TABLE_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// One statement, so that it sees one state of the books whatever moves meanwhile.
-const TOTALS: &str = "SELECT currency, CAST(SUM(balance) AS SIGNED), COUNT(*), \
+const TOTALS: &str = "SELECT currency, CAST(SUM(balance) AS SIGNED), \
+     CAST(SUM(CASE WHEN account_id <= 9999 THEN 0 ELSE balance END) AS SIGNED), \
+     CAST(SUM(CASE WHEN account_id <= 9999 THEN balance ELSE 0 END) AS SIGNED), \
+     CAST(SUM(CASE WHEN account_id <= 9999 THEN 0 ELSE 1 END) AS SIGNED), COUNT(*), \
      MIN(CASE WHEN account_id <= 9999 THEN balance ELSE 0 END), \
      MAX(CASE WHEN account_id <= 9999 THEN balance ELSE 0 END) \
      FROM wallets GROUP BY currency ORDER BY currency";
@@ -186,6 +191,16 @@ fn transfer_view(row: &Row) -> Result<TransferView, StoreError> {
     Ok(TransferView { transfer, receiver })
 }
 
+fn booked(row: &Row) -> Result<BookedTransfer, StoreError> {
+    let leg = |first: usize| -> Result<Option<Leg>, StoreError> {
+        let wallet_id: Option<i64> = rows::get(row, first)?;
+        let balance_after = || rows::get(row, first + 1);
+        let leg = |id| Ok(Leg { wallet_id: WalletId(id), balance_after: balance_after()? });
+        wallet_id.map(leg).transpose()
+    };
+    Ok(BookedTransfer { transfer: rows::transfer(row)?, debit: leg(14)?, credit: leg(16)? })
+}
+
 impl Reads for MySqlReads {
     fn wallet(&self, id: WalletId) -> BoxFuture<'_, Result<Option<Wallet>, StoreError>> {
         Box::pin(self.find_wallet(id))
@@ -221,6 +236,16 @@ impl Reads for MySqlReads {
         Box::pin(self.find_history(query))
     }
 
+    fn books(&self, query: BooksQuery) -> BoxFuture<'_, Result<BooksPage, StoreError>> {
+        Box::pin(async move {
+            let range = query.range();
+            let ids = (range.after.0.to_vec(), range.before.0.to_vec());
+            let bounds = (ids.0, ids.1, range.from, range.to, range.rows_max);
+            let found = self.query(&books::select(rows::TRANSFER), bounds).await?;
+            Ok(query.page(found.iter().map(booked).collect::<Result<_, _>>()?))
+        })
+    }
+
     fn feed_sequence(&self) -> BoxFuture<'_, Result<i64, StoreError>> {
         Box::pin(async move {
             let sql = "SELECT sequence FROM feed_positions WHERE feed = 'accounts'";
@@ -231,11 +256,20 @@ impl Reads for MySqlReads {
     fn totals(&self) -> BoxFuture<'_, Result<Totals, StoreError>> {
         Box::pin(async move {
             let rows = self.query_within(TABLE_TIMEOUT, TOTALS, Params::Empty).await?;
-            let values = |row| {
-                let extremes = [rows::get(row, 3)?, rows::get(row, 4)?];
-                Ok((rows::get(row, 0)?, rows::get(row, 1)?, rows::get(row, 2)?, extremes))
+            let total = |row| {
+                let (people_wallets, wallets): (i64, i64) =
+                    (rows::get(row, 4)?, rows::get(row, 5)?);
+                Ok(CurrencyTotal {
+                    currency: rows::get(row, 0)?,
+                    sum: rows::get(row, 1)?,
+                    people: rows::get(row, 2)?,
+                    system: rows::get(row, 3)?,
+                    people_wallets,
+                    system_wallets: wallets - people_wallets,
+                    system_extremes: [rows::get(row, 6)?, rows::get(row, 7)?],
+                })
             };
-            rows.iter().map(values).collect()
+            rows.iter().map(total).collect::<Result<_, _>>().map(Totals)
         })
     }
 

@@ -57,8 +57,8 @@ fn sums(db: &Connection) -> rusqlite::Result<Vec<CurrencySum>> {
     while let Some(row) = found.next()? {
         adder.add(row.get_ref(0)?.as_str()?, row.get(1)?, AccountId(row.get(2)?));
     }
-    let sums = adder.totals().sums.into_iter();
-    Ok(sums.map(|(currency, sum)| CurrencySum { currency, sum }).collect())
+    let totals = adder.totals().0.into_iter();
+    Ok(totals.map(|total| CurrencySum { currency: total.currency, sum: total.sum }).collect())
 }
 
 fn broken(

@@ -6,7 +6,8 @@ use service::{BoxFuture, store::sqlite::Pool};
 
 use super::rows;
 use crate::store::{
-    DEBIT, HistoryPage, HistoryQuery, Reads, ReceiverView, StoreError, TransferView,
+    BookedTransfer, BooksPage, BooksQuery, DEBIT, HistoryPage, HistoryQuery, Leg, Reads,
+    ReceiverView, StoreError, TransferView, books,
     totals::{Adder, Totals},
     words,
 };
@@ -86,6 +87,17 @@ impl Reads for SqliteReads {
         self.read(move |db| history(db, query))
     }
 
+    fn books(&self, query: BooksQuery) -> BoxFuture<'_, Result<BooksPage, StoreError>> {
+        self.read(move |db| {
+            let range = query.range();
+            let mut statement = db.prepare_cached(&books::select(rows::TRANSFER))?;
+            let bounds =
+                params![range.after.0, range.before.0, range.from, range.to, range.rows_max];
+            let items = statement.query_map(bounds, booked)?.collect::<rusqlite::Result<_>>()?;
+            Ok(query.page(items))
+        })
+    }
+
     fn feed_sequence(&self) -> BoxFuture<'_, Result<i64, StoreError>> {
         self.read(rows::feed_sequence)
     }
@@ -131,6 +143,15 @@ fn transfer_view(row: &Row<'_>) -> rusqlite::Result<TransferView> {
         _ => None,
     };
     Ok(TransferView { transfer, receiver })
+}
+
+fn booked(row: &Row<'_>) -> rusqlite::Result<BookedTransfer> {
+    let leg = |first: usize| -> rusqlite::Result<Option<Leg>> {
+        let wallet_id: Option<i64> = row.get(first)?;
+        let leg = |id| Ok(Leg { wallet_id: WalletId(id), balance_after: row.get(first + 1)? });
+        wallet_id.map(leg).transpose()
+    };
+    Ok(BookedTransfer { transfer: rows::transfer(row)?, debit: leg(14)?, credit: leg(16)? })
 }
 
 pub(super) fn wallet(db: &Connection, id: WalletId) -> rusqlite::Result<Option<Wallet>> {

@@ -11,7 +11,7 @@ use ledger::{
 
 use service::BoxFuture;
 
-use super::operations;
+use super::{books, operations};
 use crate::store::{
     Effects, Footprint, HistoryPage, HistoryQuery, IdKind, LaneStore, Operations, Reads,
     audit::AuditReport,
@@ -40,6 +40,7 @@ pub(crate) async fn run<L: LaneStore>(new: impl AsyncFn() -> Subject<L>) {
     a_negative_balance_is_refused_by_the_database(new().await).await;
     standings_and_the_feed_position_are_kept_together(new().await).await;
     history_is_paged_and_bounded_by_time(new().await).await;
+    books::the_books_are_paged_and_bounded_by_time(new().await).await;
     a_worn_stripe_gives_way_to_another(new().await).await;
     the_audit_finds_nothing_wrong(new().await).await;
     operations::a_frozen_wallet_moves_no_money_until_it_is_unfrozen(new().await).await;
@@ -72,6 +73,9 @@ impl<L: LaneStore> Subject<L> {
 
     pub(super) async fn decide(&mut self, command: &Command, now: i64) -> Decision {
         let first = self.lane.reserve_ids(IdKind::Transaction, 2).await.unwrap();
+        // It begins with the time in milliseconds, as the engine's ids do.
+        let id = i128::from(now / 1_000) << 80 | 7 << 76 | i128::from(first);
+        let transfer_id = TransferId(id.to_be_bytes());
         self.lane.begin().await.unwrap();
         let mut wallets: Vec<_> = command.movement.own_wallet().into_iter().collect();
         if let Movement::Transfer { receiver, .. } = command.movement {
@@ -83,7 +87,6 @@ impl<L: LaneStore> Subject<L> {
         let keys = vec![&command.key];
         let footprint = Footprint { wallets, owners, keys, ..Footprint::default() };
         let mut loaded = self.lane.load(STRIPE, &footprint).await.unwrap().loaded;
-        let transfer_id = TransferId(i128::from(first).to_be_bytes());
         let stamp = Stamp { now, transfer_id, debit_id: TransactionId(first) };
         let decision = decide(&mut loaded, command, stamp);
         let mut effects = Effects { changed: loaded.changed_wallets(), ..Effects::default() };
@@ -191,7 +194,7 @@ async fn transfers_are_kept_and_answer_their_keys<L: LaneStore>(mut subject: Sub
 }
 
 /// The same command from an API key.
-fn by_api_key(id: i64, command: &Command) -> Command {
+pub(super) fn by_api_key(id: i64, command: &Command) -> Command {
     let mut command = command.clone();
     command.key.asker = Asker::ApiKey(ApiKeyId(id));
     command

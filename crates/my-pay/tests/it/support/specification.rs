@@ -262,7 +262,7 @@ fn what_is_against_the_specification_is_found() {
         check(path, 200, &Value::Null),
         check(path, 200, &with(&wallet, "owner", json!("Ann"))),
         check(path, 200, &with(&wallet, "id", json!("1"))),
-        check(path, 200, &with(&wallet, "balance", json!(-1))),
+        check(path, 200, &with(&wallet, "accountId", json!(0))),
         check(path, 200, &with(&wallet, "status", json!("open"))),
         check(path, 200, &with(&wallet, "createdAt", json!("yesterday"))),
         check(path, 404, &with(&problem, "cause", json!("disk"))),
