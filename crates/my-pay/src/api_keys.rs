@@ -116,7 +116,7 @@ async fn store(flags: &DatabaseFlags) -> anyhow::Result<Arc<dyn account::Store>>
     account_store(flags, &config).await
 }
 
-/// All mistakes at once, a line each.
+/// All mistakes at once.
 fn read_new(
     name: &str,
     scopes: &str,
@@ -135,7 +135,7 @@ fn read_new(
         .map_err(|mistake| mistakes.push(format!("--expires {mistake}")));
     match (name, scopes, expires_at) {
         (Ok(name), Ok(scopes), Ok(expires_at)) => Ok(NewApiKey { name, scopes, expires_at }),
-        _ => anyhow::bail!("{}", mistakes.join("\n")),
+        _ => anyhow::bail!("{}", mistakes.join("; ")),
     }
 }
 
@@ -217,13 +217,13 @@ mod tests {
         let refusal =
             |name, scopes, expires| read_new(name, scopes, expires, NOW).unwrap_err().to_string();
         let all = refusal(" ", "money:mint,operate, operate", Some("2027-01-15"));
-        let lines: Vec<_> = all.lines().collect();
-        assert_eq!(lines[0], "--name must have at least 1 character");
-        assert!(lines[1].starts_with("--scopes has `money:mint`; the scopes are accounts:read, "));
-        assert_eq!(lines[2], "--scopes must name `operate` once");
-        assert_eq!(lines[3..], ["--expires must be in the future"]);
+        let found: Vec<_> = all.split("; --").collect();
+        assert_eq!(found[0], "--name must have at least 1 character");
+        assert!(found[1].starts_with("scopes has `money:mint`; the scopes are accounts:read, "));
+        assert_eq!(found[2], "scopes must name `operate` once");
+        assert_eq!(found[3..], ["expires must be in the future"]);
         let few = refusal("a", "", Some("soon"));
-        let (scopes, expires) = few.split_once('\n').unwrap();
+        let (scopes, expires) = few.split_once("; ").unwrap();
         assert_eq!(scopes, "--scopes must name at least one scope");
         assert!(expires.starts_with("--expires must be a date or time of RFC 3339, such as "));
         let new = read_new("Backend", "money:fund, wallets:read", Some("2027-02-01"), NOW).unwrap();

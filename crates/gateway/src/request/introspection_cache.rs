@@ -209,9 +209,10 @@ impl IntrospectionCache {
         self.clock.monotonic() >= from && !entry.is_refreshed.swap(true, Ordering::Relaxed)
     }
 
-    /// Waits for the answer to a question that somebody has asked already, or asks. If revocations
-    /// were missed meanwhile, what was asked after this request came still counts for it; nothing
-    /// else does, so that it asks anew, once.
+    /// Waits for the answer to a question that somebody has asked already, or asks. A yes that was
+    /// overtaken by a revocation of the token is asked for again: a secret of a key that was
+    /// rotated has another end now. If revocations were missed, what was asked after this request
+    /// came still counts for it; nothing else does, so that it asks again, once.
     async fn hear(
         self: &Arc<Self>,
         token: TokenDigest,
@@ -225,9 +226,8 @@ impl IntrospectionCache {
             match answer.map_err(|why| IntrospectionUnavailable((*why).into()))? {
                 Some(identity) => match self.revoked_since(token, asked) {
                     Since::No => return Ok(Some(identity)),
-                    Since::Yes => return Ok(None),
                     Since::Unknown if asked.at >= arrived => return Ok(Some(identity)),
-                    Since::Unknown => {}
+                    Since::Yes | Since::Unknown => {}
                 },
                 None => return Ok(None),
             }

@@ -185,7 +185,7 @@ async fn who_comes_after_a_revocation_does_not_take_what_was_asked_before() {
     let mut after = Box::pin(cache.identify(token()));
     assert!(poll_once(after.as_mut()).await.is_pending());
     until(|| tokens.asked() == 2).await;
-    tokens.permits.add_permits(2);
+    tokens.permits.add_permits(3);
     assert_eq!(before.await.unwrap(), None);
     assert_eq!(after.await.unwrap(), None);
     assert_eq!(cache.recall(token()), None);
@@ -354,11 +354,29 @@ async fn a_yes_that_races_with_its_revocation_is_not_kept() {
     let asking = ask_half(&tokens, &cache).await;
     tokens.valid.lock().unwrap().clear();
     cache.forget(token());
-    tokens.permits.add_permits(1);
+    tokens.permits.add_permits(2);
     assert_eq!(asking.await.unwrap(), None);
     assert_eq!(cache.recall(token()), None);
     tokens.permits.add_permits(1);
     assert_eq!(identify(&cache).await, None);
+}
+
+/// The secret of an API key that is rotated while a request with it is under way stays valid, and
+/// has another end.
+#[tokio::test]
+async fn a_yes_that_races_with_another_end_of_the_token_is_asked_for_again() {
+    let (tokens, cache, clock) = start(0, &Config::default());
+    let asking = ask_half(&tokens, &cache).await;
+    let sooner = clock.now().plus(Duration::from_secs(1));
+    let rotated = Identity { expires_at: sooner, ..identity() };
+    tokens.valid.lock().unwrap().insert(token(), rotated);
+    cache.forget(token());
+    tokens.permits.add_permits(2);
+    assert_eq!(asking.await.unwrap(), Some(rotated));
+    assert_eq!(tokens.asked(), 2);
+    assert_eq!(cache.recall(token()), Some(rotated));
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(cache.recall(token()), None);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The services apart, one gateway, two account services and three money services on MariaDB and
 //! Redis: every test that speaks HTTP, again, through that gateway.
 
+mod api_keys;
 mod dump;
 mod metrics;
 mod operation;

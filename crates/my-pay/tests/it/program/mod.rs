@@ -2,6 +2,7 @@
 //! the demonstration, the operator's commands, and the log.
 
 mod admin;
+mod api_keys;
 mod backup;
 mod calls;
 mod config;

@@ -16,5 +16,6 @@ pub const API_KEY_VARIABLE: &str = "APART_API_KEY";
 
 /// That key, if there is such a product.
 pub fn api_key() -> Option<String> {
-    std::env::var(API_KEY_VARIABLE).ok()
+    let key = std::env::var_os(API_KEY_VARIABLE)?;
+    Some(key.into_string().unwrap())
 }
