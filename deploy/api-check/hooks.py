@@ -88,6 +88,8 @@ BEYOND_SCHEMA = {
     ("password", "too_common"): always,
     ("password", "equals_email"): always,
     ("password", "equals_name"): always,
+    # People confirm a closing by it, and API keys do not.
+    ("currentPassword", "required"): always,
 }
 
 

@@ -66,18 +66,8 @@ impl AccountService {
         .await
     }
 
-    /// Closes an account for its owner, for good. Its history stays, and its email stays taken.
-    pub async fn close_account(&self, id: i64) -> Result<Account, Error> {
-        let service = self.clone();
-        unbroken(async move {
-            let closed = service.0.store.close_account(id, service.0.clock.now()).await?;
-            Ok(service.announce(closed.map_err(refused)?))
-        })
-        .await
-    }
-
     /// Tells those who cache tokens, and those who follow the feed, about a committed change.
-    fn announce(&self, changed: Changed) -> Account {
+    pub(crate) fn announce(&self, changed: Changed) -> Account {
         self.revoke(&changed.ended);
         match changed.account.standing {
             Standing::Active => {}
@@ -102,7 +92,7 @@ impl AccountService {
     }
 }
 
-fn refused(refusal: ChangeRefusal) -> Error {
+pub(crate) fn refused(refusal: ChangeRefusal) -> Error {
     match refusal {
         ChangeRefusal::Unknown => Error::AccountNotFound,
         ChangeRefusal::NotActive => Error::AccountDisabled,

@@ -70,6 +70,15 @@ impl AccountService {
         }
     }
 
+    /// Verifies the current password of an account for its owner.
+    pub async fn confirm_password(&self, id: i64, password: String) -> Result<(), Error> {
+        let account = self.account(id).await?;
+        let found = self.credentials(&account.email).await?;
+        let stored = found.ok_or(Error::AccountNotFound)?.password_hash;
+        let matches = self.0.hasher.verify(password, Some(stored)).await?;
+        if matches { Ok(()) } else { Err(Error::InvalidCurrentPassword) }
+    }
+
     /// An account whose address became another one's keeps the spelling of before for itself.
     pub(crate) async fn credentials(&self, email: &str) -> Result<Option<Credentials>, Error> {
         let (now, before) = (email::normalise(email), email::as_before(email));

@@ -1,6 +1,8 @@
 //! Everything that a use case may answer instead of success. What clients see of it is decided in
 //! `http/problems.rs`.
 
+use service::contract::closing::{ClosingFailure, Holding};
+
 use crate::{api_keys::KeyRefusal, operations::OperationRefusal, password::HashError, store};
 
 /// Why a use case did not do what it was asked.
@@ -27,6 +29,18 @@ pub enum Error {
     /// An API key was not created, rotated or revoked.
     #[error(transparent)]
     ApiKey(KeyRefusal),
+    /// The account is not closed, because its wallets hold this.
+    #[error("the account's wallets hold money")]
+    BalancesRemain(Vec<Holding>),
+    /// The account is not closed, and no attempt to close it is under way.
+    #[error("the account was not closed")]
+    ClosingNotDone(#[source] ClosingFailure),
+    /// The account may be closed or not. It is settled within moments.
+    #[error("it is not known whether the account was closed")]
+    ClosingUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The current password, which confirms a change, is wrong.
+    #[error("the current password is wrong")]
+    InvalidCurrentPassword,
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] store::Error),

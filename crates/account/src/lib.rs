@@ -5,6 +5,7 @@ mod accounts;
 pub mod api_keys;
 mod auths;
 mod background;
+mod closings;
 pub mod config;
 mod demonstration;
 pub mod email;
@@ -23,11 +24,14 @@ mod seed;
 pub mod store;
 mod token;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use prometheus_client::registry::Registry;
 use service::{
-    clock::Clock, contract::revocations::Revocation, http::docs::Docs, installation::Installation,
+    clock::Clock,
+    contract::{closing::ClosesWallets, revocations::Revocation},
+    http::docs::Docs,
+    installation::Installation,
     trace::carried,
 };
 use tokio::sync::{OnceCell, broadcast, watch};
@@ -35,6 +39,7 @@ use tokio::sync::{OnceCell, broadcast, watch};
 pub use accounts::NewAccount;
 pub use auths::{Login, Tokens};
 pub use background::Background;
+pub use closings::Closings;
 pub use config::{Config, InvalidConfig, PasswordConfig};
 pub use email::Email;
 pub use error::Error;
@@ -66,6 +71,8 @@ struct Inner {
     revocations: broadcast::Sender<Revocation>,
     /// Whether all revocations are seen, those that other processes caused too.
     sees_revocations: watch::Sender<bool>,
+    /// The money service, once it is known: in one process it starts after this one.
+    wallets: OnceLock<Arc<dyn ClosesWallets>>,
     /// Marked as changed whenever this process appends to the feed.
     feed_grew: watch::Sender<()>,
     /// Once it has been read.
@@ -91,6 +98,7 @@ impl AccountService {
             last_uses: LastUses::default(),
             revocations: broadcast::channel(REVOCATIONS_KEPT).0,
             sees_revocations: watch::channel(true).0,
+            wallets: OnceLock::new(),
             feed_grew: watch::channel(()).0,
             installation: OnceCell::new(),
             metrics: Metrics::default(),

@@ -1,6 +1,6 @@
 //! The account service's metrics, all of them. The names are in docs/metrics.md.
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -24,6 +24,10 @@ pub(crate) struct Metrics {
     introspections: Family<OutcomeLabels, Counter>,
     pub(crate) revocation_looks_failed: Counter,
     pub(crate) key_use_writes_failed: Counter,
+    closings: Family<OutcomeLabels, Counter>,
+    closings_settled: Family<OutcomeLabels, Counter>,
+    closings_open: Gauge,
+    closing_age: Gauge<f64, AtomicU64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,6 +54,17 @@ impl Default for Metrics {
             introspections: family(&["active", "active_api_key", "inactive", "failed"]),
             revocation_looks_failed: Counter::default(),
             key_use_writes_failed: Counter::default(),
+            closings: family(&[
+                "completed",
+                "balances_remain",
+                "suspended",
+                "not_done",
+                "unknown",
+                "failed",
+            ]),
+            closings_settled: family(&["closed", "refused"]),
+            closings_open: Gauge::default(),
+            closing_age: Gauge::default(),
         }
     }
 }
@@ -88,6 +103,45 @@ impl Metrics {
             "Failed writes of when API keys were last used; each is tried again",
             self.key_use_writes_failed.clone(),
         );
+        self.register_closings(registry);
+    }
+
+    fn register_closings(&self, registry: &mut Registry) {
+        registry.register(
+            "mypay_account_closings",
+            "Attempts of owners to close an account, by what they were told",
+            self.closings.clone(),
+        );
+        registry.register(
+            "mypay_account_closings_settled",
+            "Closings whose outcome was not recorded at once, by what became of them; each is \
+             counted by the instance that settled it",
+            self.closings_settled.clone(),
+        );
+        registry.register(
+            "mypay_account_closings_open",
+            "Closings whose outcome is not recorded yet, in all instances; at most 100 are counted",
+            self.closings_open.clone(),
+        );
+        registry.register_with_unit(
+            "mypay_account_closing_age",
+            "How long ago the oldest of these was begun; 0 if there is none",
+            Unit::Seconds,
+            self.closing_age.clone(),
+        );
+    }
+
+    pub(crate) fn count_closing<T>(&self, result: &Result<T, Error>) {
+        count(&self.closings, outcome(result));
+    }
+
+    pub(crate) fn count_settled_closing(&self, outcome: &'static str) {
+        count(&self.closings_settled, outcome);
+    }
+
+    pub(crate) fn show_open_closings(&self, open: usize, oldest: Duration) {
+        self.closings_open.set(i64::try_from(open).unwrap_or(i64::MAX));
+        self.closing_age.set(oldest.as_secs_f64());
     }
 
     pub(crate) fn begin_registration(&self) -> Attempt<'_> {
@@ -164,6 +218,9 @@ fn outcome<T>(result: &Result<T, Error>) -> &'static str {
         Err(Error::InvalidCredentials) => "wrong_credentials",
         Err(Error::InvalidRefreshToken) => "invalid",
         Err(Error::AccountDisabled) => "suspended",
+        Err(Error::BalancesRemain(_)) => "balances_remain",
+        Err(Error::ClosingNotDone(_)) => "not_done",
+        Err(Error::ClosingUnknown(_)) => "unknown",
         Err(Error::Hash(HashError::Busy)) => "busy",
         Err(_) => "failed",
     }
@@ -253,12 +310,15 @@ pub(crate) struct StoreMetrics {
 }
 
 /// Transactions that may have to be run again. Others are not counted before that happens.
-const TRANSACTIONS: [&str; 13] = [
+const TRANSACTIONS: [&str; 16] = [
     "reserve_ids",
     "insert_account",
     "update_account",
     "close_account",
     "operate",
+    "begin_closing",
+    "resume_closing",
+    "end_closing",
     "start_session",
     "rotate",
     "end_session",

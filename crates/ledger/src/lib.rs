@@ -3,6 +3,7 @@
 //! randomness, no async, no serialisation. Time and ids are arguments.
 
 mod amount;
+mod closing;
 mod command;
 mod currency;
 mod decide;
@@ -15,6 +16,7 @@ mod transfer;
 mod wallet;
 
 pub use amount::{AMOUNT_MAX, Amount};
+pub use closing::{Closing, ClosingDecision, close_wallets};
 pub use command::{Asker, Command, IdempotencyKey, Movement};
 pub use currency::Currency;
 pub use decide::{Decision, Posting, Stamp, decide};

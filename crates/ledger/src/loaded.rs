@@ -17,6 +17,7 @@ pub struct Loaded {
     decided: HashMap<IdempotencyKey, Transfer>,
     standings: HashMap<AccountId, WalletStatus>,
     frozen: HashSet<WalletId>,
+    refused_closings: HashMap<AccountId, i64>,
     stripe: Option<AccountId>,
     is_stripe_full: bool,
 }
@@ -54,6 +55,17 @@ impl Loaded {
     /// Says that an operator has frozen a wallet. Needed before its account's standing changes.
     pub fn add_frozen(&mut self, id: WalletId) {
         self.frozen.insert(id);
+    }
+
+    /// Says which attempt to close an account's wallets was the newest that was refused. Accounts
+    /// that are not named had none.
+    pub fn add_refused_closing(&mut self, account_id: AccountId, attempt: i64) {
+        self.refused_closings.insert(account_id, attempt);
+    }
+
+    /// The newest attempt to close the account's wallets that was refused; 0 if there was none.
+    pub fn refused_closing(&self, account_id: AccountId) -> i64 {
+        self.refused_closings.get(&account_id).copied().unwrap_or(0)
     }
 
     /// A wallet, if it was loaded.

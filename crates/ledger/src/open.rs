@@ -74,8 +74,18 @@ pub fn open_system_wallet(
 }
 
 /// Gives all of an account's loaded wallets the status that its standing asks for. Those that an
-/// operator has frozen stay frozen.
-pub fn set_standing(loaded: &mut Loaded, account_id: AccountId, standing: WalletStatus, now: i64) {
+/// operator has frozen stay frozen. Returns the standing: one that is closed stays closed, whatever
+/// is asked for afterwards.
+pub fn set_standing(
+    loaded: &mut Loaded,
+    account_id: AccountId,
+    standing: WalletStatus,
+    now: i64,
+) -> WalletStatus {
+    let standing = match loaded.standing(account_id) {
+        WalletStatus::Closed => WalletStatus::Closed,
+        WalletStatus::Active | WalletStatus::Frozen => standing,
+    };
     loaded.add_standing(account_id, standing);
     for id in loaded.wallets_of(account_id).to_vec() {
         let status = freeze::status(standing, loaded.is_frozen(id));
@@ -85,6 +95,7 @@ pub fn set_standing(loaded: &mut Loaded, account_id: AccountId, standing: Wallet
             wallet.updated_at = wallet.updated_at.max(now);
         }
     }
+    standing
 }
 
 fn empty(id: WalletId, account_id: AccountId, currency: Currency, now: i64) -> Wallet {

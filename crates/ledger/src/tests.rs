@@ -3,6 +3,7 @@
 
 #![expect(clippy::cast_possible_wrap, reason = "the numbers of tests are small")]
 
+mod closing;
 mod freeze;
 mod model;
 mod table;

@@ -2,6 +2,7 @@
 //! clients, `engine` commits in groups what the ledger decides, `store` keeps it. It knows accounts
 //! by their ids only, and names no other service.
 
+mod closing;
 mod conservation;
 mod engine;
 mod http;
@@ -21,7 +22,7 @@ use prometheus_client::registry::Registry;
 use service::{
     BoxFuture,
     clock::Clock,
-    contract::{account_feed::AccountFeed, scope::Scopes},
+    contract::{account_feed::AccountFeed, closing::ClosesWallets, scope::Scopes},
     counted::counted,
     fatal::Reporter,
     http::{
@@ -32,9 +33,13 @@ use service::{
     shutdown::Shutdown,
     store::sqlite,
 };
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{OnceCell, watch},
+    task::JoinHandle,
+};
 
 use self::{
+    closing::Closer,
     conservation::Checked,
     engine::{EngineParts, EngineThreads},
     locks::WalletLocks,
@@ -76,6 +81,7 @@ pub struct Dependencies {
 #[derive(Debug)]
 pub struct MoneyService {
     state: State,
+    database: Database,
     metrics: Metrics,
     threads: EngineThreads,
     follower: JoinHandle<()>,
@@ -151,7 +157,7 @@ impl MoneyService {
             shutdown,
         ));
         let state = State { engine, reads, operations, clock, following, checked, is_refused };
-        Ok(Self { state, metrics, threads, follower, watch })
+        Ok(Self { state, database: database.clone(), metrics, threads, follower, watch })
     }
 
     /// Waits until everything is known that the account feed had told when the service started.
@@ -182,6 +188,12 @@ impl MoneyService {
     /// The engine, for work that does not come over HTTP.
     pub fn engine(&self) -> &Engine {
         &self.state.engine
+    }
+
+    /// What the account service asks before it closes an account.
+    pub fn closing(&self) -> Arc<dyn ClosesWallets> {
+        let (database, engine) = (self.database.clone(), self.state.engine.clone());
+        Arc::new(Closer { database, engine, installation: OnceCell::new() })
     }
 
     /// Says whether the service can work.

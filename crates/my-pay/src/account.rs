@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use account::{AccountService, Background};
+use account::{AccountService, Background, Closings};
 use anyhow::Context;
 use service::{
     clock::Clock,
     contract::{
-        identity::Party, internal, introspection::Introspection as _, revocations::Publisher,
+        identity::{Party, Signer},
+        internal::{self, MoneyClient},
+        introspection::Introspection as _,
+        revocations::Publisher,
     },
     fatal::{self, Failure, Reporter},
     http::health::Readiness,
@@ -36,6 +39,7 @@ pub struct Account {
     publisher: Option<Publisher>,
     service: AccountService,
     background: Background,
+    closings: Closings,
     clock_watch: Watch,
     reporter: Reporter,
     failure: Failure,
@@ -51,6 +55,9 @@ impl Account {
         let keys = config.identity.keys()?;
         let redis_url = edge::redis_url(config)?;
         let has_redis = redis_url.is_some();
+        let signer = Signer::new(keys.clone(), Party::Account, clock.clone());
+        let moneys = config.upstreams.money()?;
+        let moneys = MoneyClient::new(moneys, signer, clock.clone()).context("upstreams.money")?;
         let listener = Listener::bind(config.account.listen)?;
         let operations = operations::bind(config)?;
         let (reporter, failure) = fatal::channel();
@@ -90,6 +97,7 @@ impl Account {
             verifier.clone(),
             readiness.clone(),
         );
+        let closings = account.close_through(Arc::new(moneys));
         let router = internal::routes(service.clone(), service, verifier).fallback_service(router);
         let server = listener.serve(
             Measured::new(router, http),
@@ -106,6 +114,7 @@ impl Account {
             publisher,
             service: account,
             background,
+            closings,
             clock_watch,
             reporter,
             failure,
@@ -125,6 +134,7 @@ impl Account {
     pub async fn shut_down(self) -> anyhow::Result<()> {
         tracing::info!("the account service is stopping");
         self.server.stop().await?;
+        self.closings.stop().await;
         self.clock_watch.stop().await;
         self.background.stop().await;
         if let Some(publisher) = self.publisher {

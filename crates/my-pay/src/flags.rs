@@ -108,6 +108,11 @@ pub struct AccountFlags {
     #[arg(long, value_name = "URL")]
     pub database_url: Option<Secret>,
 
+    /// Addresses of the money services, separated by commas or repeated [variable:
+    /// `MY_PAY_UPSTREAMS_MONEY`]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub money_upstream: Vec<String>,
+
     /// Where Redis is.
     #[command(flatten)]
     pub redis: RedisFlags,
@@ -300,6 +305,7 @@ impl CommandFlags for AccountFlags {
         layer.account.listen = self.listen;
         layer.clock.today.clone_from(&self.today);
         layer.account.database_url.clone_from(&self.database_url);
+        layer.upstreams.money = given(&self.money_upstream);
     }
 }
 

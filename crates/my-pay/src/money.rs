@@ -11,7 +11,7 @@ use service::{
     clock::Clock,
     contract::{
         identity::{Party, Signer},
-        internal::AccountClient,
+        internal::{self, AccountClient},
     },
     fatal::{self, Failure, Reporter},
     installation::OtherInstallation,
@@ -101,7 +101,8 @@ impl Money {
         let http = metrics.http.of("money", &clock);
         let readiness = edge::all(readiness);
         let router = money.router(config.docs(), config.money.more_for_people());
-        let router = edge::guarded(router, "/money", verifier, readiness.clone());
+        let router = edge::guarded(router, "/money", verifier.clone(), readiness.clone());
+        let router = internal::money_routes(money.closing(), verifier).fallback_service(router);
         let server = listener.serve(
             Measured::new(router, http),
             config.server.limits(),

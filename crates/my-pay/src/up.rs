@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use account::{AccountService, Background};
+use account::{AccountService, Background, Closings};
 use anyhow::Context;
 use gateway::{Gateway, InProcess, Route, Shared};
 use money::{Dependencies, MoneyService, store::Database};
@@ -37,6 +37,7 @@ pub struct Up {
     account: AccountService,
     background: Background,
     money: MoneyService,
+    closings: Closings,
     stop_working: Trigger,
     clock_watch: Watch,
     reporter: Reporter,
@@ -110,6 +111,8 @@ impl Up {
         };
         let money = MoneyService::start(&wallets, config.money.engine(), dependencies, working)?;
         catch_up(&money).await?;
+        // Money follows the accounts, so it started after them.
+        let closings = account.close_through(money.closing());
         let watching = data_dir.watch()?.start(reporter.clone());
 
         let mut metrics = Metrics::new();
@@ -151,6 +154,7 @@ impl Up {
             account,
             background,
             money,
+            closings,
             stop_working,
             clock_watch,
             reporter,
@@ -185,6 +189,7 @@ impl Up {
     pub async fn shut_down(self) -> anyhow::Result<()> {
         tracing::info!("my-pay is stopping");
         self.server.stop().await?;
+        self.closings.stop().await;
         self.clock_watch.stop().await;
         self.background.stop().await;
         if self.reporter.is_reported() {

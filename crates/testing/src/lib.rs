@@ -15,3 +15,4 @@ pub use forwarder::Forwarder;
 pub use mariadb::{MariaDb, Session};
 pub use power::PowerRecord;
 pub use redis::Redis;
+pub use server::reserve_port;

@@ -185,6 +185,15 @@ fn pid(child: &Child) -> Pid {
     Pid::from_raw(id).expect("a child is not process 0")
 }
 
+/// A port, held until the listener is dropped: for a server whose address others must know before
+/// it starts.
+pub fn reserve_port() -> TcpListener {
+    loop {
+        let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())) else { continue };
+        return listener;
+    }
+}
+
 /// A port that nobody listens on. From below the range that outgoing connections take theirs from,
 /// so that none of them occupies it while the server is down.
 fn free_port() -> u16 {

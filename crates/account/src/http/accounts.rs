@@ -11,9 +11,7 @@ use service::{
 };
 
 use super::{
-    problems::{
-        CloseAccountProblems, CreateAccountProblems, GetAccountProblems, UpdateAccountProblems,
-    },
+    problems::{CreateAccountProblems, GetAccountProblems, UpdateAccountProblems},
     representations::AccountBody,
     requests::{CreateAccount, ReplaceAccount},
 };
@@ -104,35 +102,8 @@ pub(super) async fn update_account(
     Ok(json(StatusCode::OK, &AccountBody::from(account)))
 }
 
-/// Close an account
-///
-/// For good: nobody can enable it again, and its email stays taken. Every token ends, this one too,
-/// and money neither leaves nor reaches its wallets. Nothing of its history or balance is lost.
-#[utoipa::path(
-    delete,
-    path = "/accounts/v1/accounts/{id}",
-    tag = "accounts",
-    security(("bearer" = ["accounts:write"]), ("api_key" = ["accounts:write"])),
-    params((
-        "id" = i64, Path, description = "The account.",
-        minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10001,
-    )),
-    responses(
-        (status = 204, description = "The account is closed."),
-        CloseAccountProblems,
-    ),
-)]
-pub(super) async fn close_account(
-    State(service): State<AccountService>,
-    caller: OnBehalf,
-    PathId(id): PathId,
-) -> Result<StatusCode, Problem> {
-    service.close_account(own(caller, id)?).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
 /// The id, if it is the one that the caller acts for. Others are not looked up, so that not even
 /// time tells which exist.
-fn own(caller: OnBehalf, id: i64) -> Result<i64, Error> {
+pub(super) fn own(caller: OnBehalf, id: i64) -> Result<i64, Error> {
     if caller.account_id == id { Ok(id) } else { Err(Error::AccountNotFound) }
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod api_keys;
 mod auths;
+mod closure;
 mod operations;
 mod ping;
 mod problems;
@@ -55,6 +56,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         ("LogIn", "email", SHOWN_PATTERN),
         ("LogIn", "password", PLAIN_PATTERN),
         ("Refresh", "refreshToken", PLAIN_PATTERN),
+        ("CloseAccount", "currentPassword", PLAIN_PATTERN),
         ("OperateAccount", "reason", SHOWN_PATTERN),
     ] {
         refine(&mut document, schema, property, |text| text.pattern = Some(pattern.to_owned()));
@@ -65,7 +67,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 fn calls() -> OpenApiRouter<AccountService> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(accounts::create_account))
-        .routes(routes!(accounts::get_account, accounts::update_account, accounts::close_account))
+        .routes(routes!(accounts::get_account, accounts::update_account))
+        .routes(routes!(closure::close_account))
         .routes(routes!(auths::log_in, auths::list_sessions, auths::log_out_everywhere))
         .routes(routes!(auths::refresh))
         .routes(routes!(auths::log_out))

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use service::contract::scope::Scope;
-use service::http::problem::{
-    ACCOUNT_NOT_FOUND, ANY_CALL, INVALID_TOKEN, Kind, Problem, WITH_BODY, WITH_TOKEN, chain, kind,
+use service::{
+    contract::{closing::Holding, scope::Scope},
+    http::problem::{
+        ACCOUNT_NOT_FOUND, ANY_CALL, Balance, INVALID_TOKEN, Kind, Problem, WITH_BODY, WITH_TOKEN,
+        chain, kind,
+    },
 };
 
 use crate::{
@@ -19,6 +22,12 @@ pub(super) const INVALID_CREDENTIALS: Kind =
 /// The account is suspended or closed.
 pub(super) const ACCOUNT_DISABLED: Kind =
     kind(403, "account_disabled", "The account is suspended or closed");
+/// The account's wallets hold money.
+pub(super) const BALANCES_REMAIN: Kind =
+    kind(409, "balances_remain", "The account's wallets hold money");
+/// The current password, which confirms the change, is wrong. The access token is right.
+pub(super) const INVALID_CURRENT_PASSWORD: Kind =
+    kind(403, "invalid_current_password", "The current password is wrong");
 /// The refresh token is unknown, expired, revoked or used before.
 pub(super) const INVALID_REFRESH_TOKEN: Kind =
     kind(401, "invalid_refresh_token", "The refresh token is not valid");
@@ -62,8 +71,9 @@ service::problem_sets! {
     UpdateAccountProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
         &[&ACCOUNT_DISABLED, &EMAIL_TAKEN, &OUTCOME_UNKNOWN];
     /// Problems of closing an account.
-    CloseAccountProblems = ANY_CALL, WITH_TOKEN,
-        &[&ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
+    CloseAccountProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
+        &[&ACCOUNT_DISABLED, &INVALID_CURRENT_PASSWORD, &BALANCES_REMAIN,
+            &OUTCOME_UNKNOWN];
     /// Problems of logging in.
     LogInProblems = ANY_CALL, WITH_BODY,
         &[&INVALID_CREDENTIALS, &ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
@@ -106,6 +116,18 @@ impl From<Error> for Problem {
             Error::AccountNotFound => Self::new(&ACCOUNT_NOT_FOUND),
             Error::OperationRefused(refusal) => operation_refused(*refusal),
             Error::ApiKey(refusal) => refused_key(*refusal),
+            Error::InvalidCurrentPassword => Self::new(&INVALID_CURRENT_PASSWORD),
+            Error::BalancesRemain(holding) => Self::new(&BALANCES_REMAIN)
+                .detail("Nothing was changed. Send or withdraw what `balances` names first.")
+                .balances(holding.iter().map(balance).collect()),
+            Error::ClosingNotDone(_) => Self::unavailable(&error)
+                .detail("The wallets cannot be closed now; nothing was done."),
+            Error::ClosingUnknown(_) => {
+                tracing::error!(error = %chain(&error), "the outcome of a closing is unknown");
+                Self::new(&OUTCOME_UNKNOWN)
+                    .retry_after(Duration::from_secs(1))
+                    .detail("The closing is under way, and ends by itself within moments.")
+            }
             Error::Store(store::Error::Busy(_)) => Self::unavailable(&error)
                 .retry_after(Duration::from_secs(1))
                 .detail("The database cannot do it now; nothing was done."),
@@ -124,6 +146,11 @@ impl From<Error> for Problem {
             | Error::BrokeOff(_) => Self::internal(&error),
         }
     }
+}
+
+fn balance(holding: &Holding) -> Balance {
+    let Holding { wallet_id, currency, balance } = holding.clone();
+    Balance { wallet_id, currency, balance }
 }
 
 fn operation_refused(refusal: OperationRefusal) -> Problem {
@@ -165,7 +192,10 @@ mod tests {
     use argon2::password_hash;
     use axum::response::IntoResponse as _;
     use http::header::RETRY_AFTER;
-    use service::{clock::Timestamp, contract::scope::Scopes};
+    use service::{
+        clock::Timestamp,
+        contract::{closing::ClosingFailure, scope::Scopes},
+    };
 
     use super::*;
 
@@ -202,6 +232,10 @@ mod tests {
                 "outlives_own_key",
             ),
             (Error::ApiKey(KeyRefusal::TooMany), 409, "too_many_api_keys"),
+            (Error::InvalidCurrentPassword, 403, "invalid_current_password"),
+            (Error::BalancesRemain(Vec::new()), 409, "balances_remain"),
+            (Error::ClosingNotDone(ClosingFailure::NotDone("secret".into())), 503, "unavailable"),
+            (Error::ClosingUnknown("secret".into()), 503, "outcome_unknown"),
             (Error::Store(store::Error::Busy("secret".into())), 503, "unavailable"),
             (Error::Store(store::Error::OutcomeUnknown("secret".into())), 503, "outcome_unknown"),
             (Error::Store(store::Error::Failed("secret".into())), 500, "internal_error"),

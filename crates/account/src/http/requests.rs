@@ -67,6 +67,18 @@ pub(super) struct ReplaceAccount {
     is_valid: bool,
 }
 
+/// What confirms that an account is to be closed.
+#[derive(Debug, ToSchema)]
+#[schema(as = CloseAccount)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct CloseAccount {
+    /// The account's password, exactly. Required of people, and not looked at if an API key closes
+    /// the account.
+    #[schema(format = Password, nullable = false, min_length = 1, max_length = 128,
+        example = "correct horse battery staple")]
+    pub(super) current_password: Option<String>,
+}
+
 /// An email and a password.
 #[derive(Debug, ToSchema)]
 #[schema(as = LogIn)]
@@ -114,6 +126,13 @@ impl FromFields for ReplaceAccount {
         let email = read_email(fields);
         let is_valid = fields.boolean("isValid");
         Some(Self { name: name?, email: email?, is_valid: is_valid? })
+    }
+}
+
+impl FromFields for CloseAccount {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let current_password = fields.optional_text("currentPassword", &LOGIN_PASSWORD);
+        Some(Self { current_password: current_password? })
     }
 }
 

@@ -138,6 +138,35 @@ pub enum ChangeRefusal {
     EmailTaken,
 }
 
+/// An attempt to close an account, recorded before the money service is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BegunClosing {
+    /// Its number: greater than that of every attempt at this account before it.
+    pub attempt: i64,
+    /// Whether no other attempt is waiting to be settled.
+    pub is_first: bool,
+}
+
+/// A closing that is not settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenClosing {
+    /// Whose account.
+    pub account_id: i64,
+    /// The newest attempt.
+    pub attempt: i64,
+    /// When the first of its attempts began.
+    pub started_at: Timestamp,
+    /// When the newest began.
+    pub attempted_at: Timestamp,
+}
+
+/// The number of the next attempt: the time, so that it is beyond those of before even if the
+/// database was restored from a backup, and beyond `newest` if the clock is not.
+const fn next_attempt(newest: i64, now: Timestamp) -> i64 {
+    let now = now.as_micros();
+    if now > newest { now } else { newest + 1 }
+}
+
 /// An account after a change, and the access tokens that the change ended before their time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -263,7 +292,26 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Outcome<'_, Result<Changed, ChangeRefusal>>;
 
-    /// Closes an account for good, ends its tokens, and tells the feed.
+    /// Begins an attempt to close an account on behalf of its owner. It is open until
+    /// [`Store::close_account`] or [`Store::end_closing`].
+    fn begin_closing(
+        &self,
+        id: i64,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<BegunClosing, ChangeRefusal>>;
+
+    /// Begins another attempt in place of `attempt`, and returns its number; `None` if that one is
+    /// not the newest any more, or settled.
+    fn resume_closing(&self, id: i64, attempt: i64, now: Timestamp) -> Outcome<'_, Option<i64>>;
+
+    /// Ends a closing whose attempt was refused, unless another attempt has begun.
+    fn end_closing(&self, id: i64, attempt: i64) -> Outcome<'_, ()>;
+
+    /// Closings that are not settled, at most `limit`, those that have waited longest first.
+    fn open_closings(&self, limit: u32) -> Outcome<'_, Vec<OpenClosing>>;
+
+    /// Closes an account for good, a suspended one too, ends its tokens and its closing, and tells
+    /// the feed. [`ChangeRefusal::NotActive`] if it is closed.
     fn close_account(&self, id: i64, now: Timestamp)
     -> Outcome<'_, Result<Changed, ChangeRefusal>>;
 

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod api_keys;
+mod closings;
 mod operations;
 mod sessions;
 
@@ -28,6 +29,9 @@ pub(crate) async fn check(fixture: impl AsyncFn() -> Fixture) {
     accounts::emails_are_unique_without_regard_to_case(case().await).await;
     accounts::owners_change_what_is_theirs_while_they_may(case().await).await;
     accounts::leaving_good_standing_ends_tokens_and_tells_the_feed(case().await).await;
+    closings::attempts_to_close_ascend_whatever_the_clock_says(case().await).await;
+    closings::a_closing_is_open_until_its_newest_attempt_is_settled(case().await).await;
+    closings::closing_begins_in_good_standing_and_ends_in_any(case().await).await;
     sessions::tokens_are_valid_from_login_to_expiry(case().await).await;
     sessions::sessions_are_listed_newest_first_and_end_apart(case().await).await;
     sessions::beyond_the_most_sessions_the_oldest_ends(case().await).await;

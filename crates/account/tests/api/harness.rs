@@ -1,16 +1,21 @@
 //! A service over a database of its own, and calls on it as the gateway would make them.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use axum::{Router, body::Body};
 use expect_test::Expect;
 use http::{HeaderMap, Method, Request, header::CONTENT_TYPE};
 use http_body_util::BodyExt as _;
-use my_pay_account::{AccountService, Config, SqliteStore};
+use my_pay_account::{AccountService, Closings, Config, SqliteStore};
 use serde_json::{Value, json};
 use service::{
+    BoxFuture,
     clock::{Clock, Timestamp},
     contract::{
+        closing::{ClosesWallets, Closing, ClosingAnswer, ClosingFailure, Holding},
         identity::Caller,
         introspection::{Introspection as _, TokenDigest},
     },
@@ -26,8 +31,58 @@ pub(crate) struct Harness {
     pub(crate) service: AccountService,
     pub(crate) clock: Clock,
     pub(crate) database: PathBuf,
+    pub(crate) wallets: Arc<Wallets>,
+    // Settles closings until it is dropped.
+    _closings: Closings,
     router: Router,
     _folder: TempDir,
+}
+
+/// The money service in miniature, as far as closing goes.
+#[derive(Default)]
+pub(crate) struct Wallets {
+    pub(crate) state: Mutex<WalletsState>,
+}
+
+/// What it does next, and what it was asked.
+#[derive(Default)]
+pub(crate) struct WalletsState {
+    /// What all wallets hold, whosever.
+    pub(crate) holding: Vec<Holding>,
+    /// Whether it cannot be reached, or its answers are lost on the way.
+    pub(crate) fault: Option<Fault>,
+    pub(crate) asked: Vec<Closing>,
+    closed: Vec<i64>,
+    refused: i64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    Unreachable,
+    AnswerLost,
+}
+
+impl ClosesWallets for Wallets {
+    fn close(&self, closing: Closing) -> BoxFuture<'_, Result<ClosingAnswer, ClosingFailure>> {
+        let mut state = self.state.lock().expect("no test panics in here");
+        state.asked.push(closing);
+        if let Some(Fault::Unreachable) = state.fault {
+            let failure = ClosingFailure::NotDone("no connection".into());
+            return Box::pin(std::future::ready(Err(failure)));
+        }
+        let is_closed = state.closed.contains(&closing.account_id);
+        let may_close = state.holding.is_empty() && closing.attempt > state.refused;
+        let answer = if is_closed || may_close {
+            state.closed.push(closing.account_id);
+            ClosingAnswer::Closed
+        } else {
+            state.refused = state.refused.max(closing.attempt);
+            ClosingAnswer::Refused { holding: state.holding.clone() }
+        };
+        let lost = || ClosingFailure::OutcomeUnknown("the connection broke".into());
+        let answered = if state.fault.is_some() { Err(lost()) } else { Ok(answer) };
+        Box::pin(std::future::ready(answered))
+    }
 }
 
 /// A response, read to its end.
@@ -62,7 +117,10 @@ impl Harness {
         let clock = Clock::held(Timestamp::from_micros(1_763_888_400_000_000));
         let service = AccountService::new(Arc::new(store), config, clock.clone())
             .expect("a valid configuration");
-        Self { router: service.router(Docs::Served), service, clock, database, _folder: folder }
+        let wallets = Arc::<Wallets>::default();
+        let closings = service.close_through(wallets.clone());
+        let router = service.router(Docs::Served);
+        Self { service, clock, database, wallets, _closings: closings, router, _folder: folder }
     }
 
     /// Calls as somebody with this token, or without one.
@@ -120,6 +178,13 @@ impl Harness {
 
     pub(crate) async fn put(&self, path: &str, token: Option<&str>, body: Value) -> Answer {
         self.call(Method::PUT, path, token, Some(body)).await
+    }
+
+    /// Closes an account for its owner, who has this token.
+    pub(crate) async fn close(&self, account_id: i64, token: &str) -> Answer {
+        let path = format!("/accounts/v1/accounts/{account_id}/closure");
+        let body = json!({ "currentPassword": PASSWORD });
+        self.call(Method::POST, &path, Some(token), Some(body)).await
     }
 
     pub(crate) async fn delete(&self, path: &str, token: Option<&str>) -> Answer {

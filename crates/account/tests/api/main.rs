@@ -5,6 +5,7 @@
 mod accounts;
 mod api_keys;
 mod auths;
+mod closings;
 mod contracts;
 mod harness;
 mod openapi;

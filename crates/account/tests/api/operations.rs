@@ -86,7 +86,7 @@ async fn what_cannot_be_done_is_said_clearly() {
     let id = harness.register("ada").await;
     let closed = harness.register("bob").await;
     let token = harness.log_in("bob").await.access;
-    harness.delete(&format!("/accounts/v1/accounts/{closed}"), Some(&token)).await;
+    assert_eq!(harness.close(closed, &token).await.status, 204);
     let refusal = async |id| operate(&harness, id, Action::Enable).await.unwrap_err().to_string();
     assert_eq!(refusal(id).await, "the account is not suspended");
     assert_eq!(refusal(closed).await, "the account was closed, which is for good");
@@ -176,7 +176,7 @@ async fn actions_that_change_nothing_are_refused_and_not_recorded() {
     assert_eq!(act("suspend", id).await, "409 account_already_suspended");
     assert_eq!(act("enable", id).await, "201 ");
     let token = harness.log_in("ada").await.access;
-    harness.delete(&format!("/accounts/v1/accounts/{id}"), Some(&token)).await;
+    assert_eq!(harness.close(id, &token).await.status, 204);
     for action in ["suspend", "enable", "revoke_sessions"] {
         assert_eq!(act(action, id).await, "409 account_closed", "{action}");
     }

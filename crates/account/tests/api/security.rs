@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::{Method, Request, header::CONTENT_TYPE};
-use serde_json::json;
+use serde_json::{Value, json};
 use service::contract::{
     identity::{Caller, Identity},
     introspection::{Introspection as _, TokenDigest},
@@ -11,20 +11,24 @@ use service::contract::{
 use crate::harness::{Harness, PASSWORD};
 
 /// Every call that needs a token, with a body that would be accepted.
-fn private_calls(id: i64) -> [(Method, String, bool); 6] {
+fn private_calls(id: i64) -> [(Method, String, Option<Value>); 6] {
     let account = format!("/accounts/v1/accounts/{id}");
     [
-        (Method::GET, account.clone(), false),
-        (Method::PUT, account.clone(), true),
-        (Method::DELETE, account, false),
-        (Method::GET, "/accounts/v1/auths".to_owned(), false),
-        (Method::DELETE, "/accounts/v1/auths/current".to_owned(), false),
-        (Method::DELETE, "/accounts/v1/auths".to_owned(), false),
+        (Method::GET, account.clone(), None),
+        (Method::PUT, account.clone(), Some(change())),
+        (Method::POST, format!("{account}/closure"), Some(closure())),
+        (Method::GET, "/accounts/v1/auths".to_owned(), None),
+        (Method::DELETE, "/accounts/v1/auths/current".to_owned(), None),
+        (Method::DELETE, "/accounts/v1/auths".to_owned(), None),
     ]
 }
 
-fn change() -> serde_json::Value {
+fn change() -> Value {
     json!({ "name": "Eve", "email": "eve@example.com", "isValid": false })
+}
+
+fn closure() -> Value {
+    json!({ "currentPassword": PASSWORD })
 }
 
 #[tokio::test]
@@ -33,12 +37,11 @@ async fn a_call_without_a_valid_token_does_nothing() {
     let id = harness.register("ada").await;
     let token = harness.log_in("ada").await.access;
     let forged = format!("mpa_{}", "A".repeat(43));
-    for (method, path, has_body) in private_calls(id) {
-        let body = || has_body.then(change);
-        let answer = harness.call(method.clone(), &path, None, body()).await;
+    for (method, path, body) in private_calls(id) {
+        let answer = harness.call(method.clone(), &path, None, body.clone()).await;
         assert_eq!(answer.code(), (401, "missing_token".to_owned()), "{method} {path}");
         assert_eq!(answer.headers["www-authenticate"], r#"Bearer realm="my-pay""#);
-        let answer = harness.call(method.clone(), &path, Some(&forged), body()).await;
+        let answer = harness.call(method.clone(), &path, Some(&forged), body).await;
         assert_eq!(answer.code(), (401, "invalid_token".to_owned()), "{method} {path}");
     }
     assert!(harness.is_valid(&token).await);
@@ -50,7 +53,7 @@ async fn headers_do_not_make_a_caller() {
     let harness = Harness::new();
     let id = harness.register("ada").await;
     let token = harness.log_in("ada").await.access;
-    for (method, path, has_body) in private_calls(id) {
+    for (method, path, body) in private_calls(id) {
         let request = Request::builder()
             .method(&method)
             .uri(&path)
@@ -59,7 +62,7 @@ async fn headers_do_not_make_a_caller() {
             .header("x-account-id", id.to_string())
             .header("x-user-id", id.to_string())
             .header("x-identity", format!("{{\"accountId\":{id}}}"));
-        let body = if has_body { change().to_string() } else { String::new() };
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
         let answer = harness.send(request.body(Body::from(body)).unwrap()).await;
         assert_eq!(answer.code(), (401, "missing_token".to_owned()), "{method} {path}");
     }
@@ -73,17 +76,21 @@ async fn anothers_account_looks_like_none() {
     let bob = harness.register("bob").await;
     let ada = harness.log_in("ada").await.access;
     let bob_token = harness.log_in("bob").await.access;
-    for method in [Method::GET, Method::PUT, Method::DELETE] {
+    for (method, below, body) in [
+        (Method::GET, "", None),
+        (Method::PUT, "", Some(change())),
+        (Method::POST, "/closure", Some(closure())),
+    ] {
         let call = async |id: &str| {
-            let path = format!("/accounts/v1/accounts/{id}");
-            let body = (method == Method::PUT).then(change);
+            let path = format!("/accounts/v1/accounts/{id}{below}");
+            let body = body.clone();
             harness.call(method.clone(), &path, Some(&ada), body).await
         };
         let anothers = call(&bob.to_string()).await;
         let nobodys = call("9007199254740991").await;
         assert_eq!(anothers.code(), (404, "account_not_found".to_owned()), "{method}");
-        let instance = format!("/accounts/v1/accounts/{bob}");
-        let alike = anothers.text.replace(&instance, "/accounts/v1/accounts/9007199254740991");
+        let instance = |id: i64| format!("/accounts/v1/accounts/{id}{below}");
+        let alike = anothers.text.replace(&instance(bob), &instance((1 << 53) - 1));
         assert_eq!(alike, nobodys.text);
         for no_id in ["0", "-1", "x", "1.0", "9007199254740992", "%ff", "%31%30%30%30%31x"] {
             let answer = call(no_id).await;
@@ -107,19 +114,19 @@ async fn a_stale_identity_cannot_lift_a_suspension() {
     let suspend = json!({ "name": "Ada", "email": "ada@example.com", "isValid": false });
     assert_eq!(harness.put(&path, Some(&token), suspend).await.status, 200);
 
-    let call = async |method: Method, body: String| {
+    let call = async |method: Method, below: &str, body: String| {
         let request = Request::builder()
             .method(method)
-            .uri(&path)
+            .uri(format!("{path}{below}"))
             .header(CONTENT_TYPE, "application/json")
             .extension(Caller::Known(stale));
         harness.send(request.body(Body::from(body)).unwrap()).await
     };
     let enable = json!({ "name": "Ada", "email": "ada@example.com", "isValid": true });
     let disabled = (403, "account_disabled".to_owned());
-    assert_eq!(call(Method::PUT, enable.to_string()).await.code(), disabled);
-    assert_eq!(call(Method::DELETE, String::new()).await.code(), disabled);
-    assert_eq!(call(Method::GET, String::new()).await.json()["isValid"], json!(false));
+    assert_eq!(call(Method::PUT, "", enable.to_string()).await.code(), disabled);
+    assert_eq!(call(Method::POST, "/closure", closure().to_string()).await.code(), disabled);
+    assert_eq!(call(Method::GET, "", String::new()).await.json()["isValid"], json!(false));
 }
 
 /// No answer, and no file, shows a token or a password to whoever reads it later.

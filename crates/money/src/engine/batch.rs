@@ -1,8 +1,8 @@
 //! Deciding a batch: what becomes of each of its jobs. No I/O.
 
 use ledger::{
-    AccountId, Decision, Opening, Stamp, TransactionId, WalletId, WalletStatus, decide,
-    open_system_wallet, open_wallet, set_standing,
+    AccountId, Closing, ClosingDecision, Decision, Loaded, Opening, Stamp, TransactionId, WalletId,
+    WalletStatus, close_wallets, decide, open_system_wallet, open_wallet, set_standing,
 };
 use service::{clock::Timestamp, contract::account_feed::Standing};
 
@@ -52,10 +52,13 @@ pub(super) fn decide_all(
                 *feed_sequence = change.sequence;
                 let account_id = AccountId(change.account_id);
                 let status = wallet_status(change.standing);
-                set_standing(loaded, account_id, status, supplies.now.as_micros());
+                let status = set_standing(loaded, account_id, status, supplies.now.as_micros());
                 effects.standings.push((account_id, status));
                 effects.feed_sequence = Some(change.sequence);
                 Done::Stood
+            }
+            Job::Close { closing, .. } => {
+                Done::Closed(close(loaded, *closing, supplies.now, &mut effects))
             }
             Job::Probe { .. } => {
                 effects.probe = true;
@@ -64,6 +67,23 @@ pub(super) fn decide_all(
         })
         .collect();
     (effects, answers)
+}
+
+fn close(
+    loaded: &mut Loaded,
+    closing: Closing,
+    now: Timestamp,
+    effects: &mut Effects<'_>,
+) -> ClosingDecision {
+    let account_id = closing.account_id;
+    let decision = close_wallets(loaded, closing, now.as_micros());
+    match &decision {
+        ClosingDecision::Closed => effects.standings.push((account_id, WalletStatus::Closed)),
+        ClosingDecision::Refused { .. } => {
+            effects.refused_closings.push((account_id, loaded.refused_closing(account_id)));
+        }
+    }
+    decision
 }
 
 /// What an account's standing means for its wallets.

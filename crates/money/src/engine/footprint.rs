@@ -40,6 +40,7 @@ pub(super) fn keys(job: &Job, directory: &Directory) -> Keys {
         Job::Stand { change, .. } => {
             [Some(Key::Account(AccountId(change.account_id))), Some(Key::Feed)]
         }
+        Job::Close { closing, .. } => [Some(Key::Account(closing.account_id)), None],
         Job::Probe { .. } => [None, None],
     }
 }
@@ -61,6 +62,7 @@ pub(super) fn wallets(job: &Job, directory: &Directory) -> Vec<WalletId> {
         }
         Job::Open { .. } | Job::Probe { .. } => (Vec::new(), None),
         Job::Stand { change, .. } => (directory.wallets_of(AccountId(change.account_id)), None),
+        Job::Close { closing, .. } => (directory.wallets_of(closing.account_id), None),
     };
     own.into_iter().chain(other).collect()
 }
@@ -95,6 +97,10 @@ pub(super) fn footprint(jobs: &[Job], stripe: AccountId) -> Footprint<'_> {
                 footprint.standings.push(account_id);
                 footprint.feed_position = true;
                 footprint.frozen = true;
+            }
+            Job::Close { closing, .. } => {
+                footprint.owners.push(closing.account_id);
+                footprint.standings.push(closing.account_id);
             }
             Job::Probe { .. } => {}
         }

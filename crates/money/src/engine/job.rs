@@ -1,7 +1,8 @@
 //! What is asked of a lane, and what it answers.
 
 use ledger::{
-    AccountId, Command, Currency, Movement, OpeningRejection, Rejection, Transfer, Wallet,
+    AccountId, Closing, ClosingDecision, Command, Currency, Movement, OpeningRejection, Rejection,
+    Transfer, Wallet,
 };
 use service::contract::account_feed::AccountChange;
 use tokio::sync::oneshot;
@@ -57,6 +58,10 @@ pub(super) enum Job {
         change: AccountChange,
         reply: Reply<()>,
     },
+    Close {
+        closing: Closing,
+        reply: Reply<ClosingDecision>,
+    },
     /// Writes a row that means nothing, to show that the database takes writes.
     Probe {
         reply: Reply<()>,
@@ -69,6 +74,7 @@ pub(super) enum Done {
     Moved(Answer),
     Opened(Result<Wallet, OpeningRejection>),
     Stood,
+    Closed(ClosingDecision),
     Probed,
 }
 
@@ -78,7 +84,7 @@ impl Job {
         match self {
             Self::Move { command, .. } => !matches!(command.movement, Movement::Transfer { .. }),
             Self::Open { .. } => true,
-            Self::Stand { .. } | Self::Probe { .. } => false,
+            Self::Stand { .. } | Self::Close { .. } | Self::Probe { .. } => false,
         }
     }
 
@@ -88,7 +94,7 @@ impl Job {
             Self::Move { command, reply } => {
                 let pick = |done| match done {
                     Done::Moved(answer) => Some(answer),
-                    Done::Opened(_) | Done::Stood | Done::Probed => None,
+                    Done::Opened(_) | Done::Stood | Done::Closed(_) | Done::Probed => None,
                 };
                 let result = picked(result, pick);
                 metrics.count_outcome(type_of(&command), &result);
@@ -96,15 +102,19 @@ impl Job {
             }
             Self::Open { reply, .. } => send(reply, result, |done| match done {
                 Done::Opened(opened) => Some(opened),
-                Done::Moved(_) | Done::Stood | Done::Probed => None,
+                Done::Moved(_) | Done::Stood | Done::Closed(_) | Done::Probed => None,
             }),
             Self::Stand { reply, .. } => send(reply, result, |done| match done {
                 Done::Stood => Some(()),
-                Done::Moved(_) | Done::Opened(_) | Done::Probed => None,
+                Done::Moved(_) | Done::Opened(_) | Done::Closed(_) | Done::Probed => None,
+            }),
+            Self::Close { reply, .. } => send(reply, result, |done| match done {
+                Done::Closed(decision) => Some(decision),
+                Done::Moved(_) | Done::Opened(_) | Done::Stood | Done::Probed => None,
             }),
             Self::Probe { reply } => send(reply, result, |done| match done {
                 Done::Probed => Some(()),
-                Done::Moved(_) | Done::Opened(_) | Done::Stood => None,
+                Done::Moved(_) | Done::Opened(_) | Done::Stood | Done::Closed(_) => None,
             }),
         }
     }

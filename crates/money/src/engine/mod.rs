@@ -16,7 +16,7 @@ mod trace;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
 
-use ledger::{AccountId, Command, Currency, OpeningRejection, Wallet};
+use ledger::{AccountId, Closing, ClosingDecision, Command, Currency, OpeningRejection, Wallet};
 use prometheus_client::registry::Registry;
 use service::{
     clock::Clock, contract::account_feed::AccountChange, fatal::Reporter,
@@ -191,6 +191,14 @@ impl Engine {
     pub async fn apply_change(&self, change: AccountChange) -> Result<(), EngineError> {
         let (reply, answer) = oneshot::channel();
         self.submit(Job::Stand { change, reply })?;
+        answer.await.unwrap_or(Err(EngineError::OutcomeUnknown))
+    }
+
+    /// Closes an account's wallets if none of them holds money. `Ok` means that the answer is on
+    /// disk. Asking again with the same attempt changes nothing.
+    pub async fn close_wallets(&self, closing: Closing) -> Result<ClosingDecision, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Close { closing, reply })?;
         answer.await.unwrap_or(Err(EngineError::OutcomeUnknown))
     }
 

@@ -171,7 +171,8 @@ pub struct Footprint<'a> {
     pub owners: Vec<AccountId>,
     /// Keys that may have been decided before.
     pub keys: Vec<&'a IdempotencyKey>,
-    /// Accounts whose standing is needed, and must not change meanwhile: ascending, each once.
+    /// Accounts whose standing is needed, and must not change meanwhile: ascending, each once. With
+    /// it comes the newest attempt to close the account that was refused.
     pub standings: Vec<AccountId>,
     /// Whether the place in the account feed is needed, and must not change meanwhile.
     pub feed_position: bool,
@@ -201,6 +202,8 @@ pub struct Effects<'a> {
     pub transactions: Vec<Transaction>,
     /// New standings of accounts.
     pub standings: Vec<(AccountId, WalletStatus)>,
+    /// The newest attempts to close accounts' wallets that were refused.
+    pub refused_closings: Vec<(AccountId, i64)>,
     /// How far the account feed has been followed.
     pub feed_sequence: Option<i64>,
     /// Whether to change a row that means nothing, to show that the database takes writes. An
@@ -211,13 +214,22 @@ pub struct Effects<'a> {
 impl Effects<'_> {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let Self { opened, changed, transfers, transactions, standings, feed_sequence, probe } =
-            self;
+        let Self {
+            opened,
+            changed,
+            transfers,
+            transactions,
+            standings,
+            refused_closings,
+            feed_sequence,
+            probe,
+        } = self;
         opened.is_empty()
             && changed.is_empty()
             && transfers.is_empty()
             && transactions.is_empty()
             && standings.is_empty()
+            && refused_closings.is_empty()
             && feed_sequence.is_none()
             && !probe
     }

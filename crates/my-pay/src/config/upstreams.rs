@@ -18,7 +18,7 @@ pub struct UpstreamsConfig {
     )]
     pub account: Vec<String>,
 
-    /// The money services. The gateway needs them.
+    /// The money services. The gateway and the account services need them.
     #[config(
         env = "MY_PAY_UPSTREAMS_MONEY",
         parse_env = crate::config::given::list,

@@ -10,6 +10,7 @@ mod api_keys;
 mod auths;
 mod bad_input;
 mod clock;
+mod closing;
 mod concurrency;
 mod crash;
 mod disk;

@@ -158,9 +158,15 @@ async fn an_account_is_for_its_owner() {
     let ann = product.person("Ann").await;
     let bob = product.person("Bob").await;
     let path = |id: i64| format!("/accounts/v1/accounts/{id}");
-    let body = json!({"name": "Eve", "email": "eve@example.com", "isValid": false});
-    for method in [Method::GET, Method::PUT, Method::DELETE] {
-        let ask = |id| ann.call(method.clone(), &path(id)).json(&body).send();
+    let change = json!({"name": "Eve", "email": "eve@example.com", "isValid": false});
+    let closure = json!({"currentPassword": ann.password});
+    for (method, below, body) in [
+        (Method::GET, "", &change),
+        (Method::PUT, "", &change),
+        (Method::POST, "/closure", &closure),
+    ] {
+        let path = |id: i64| format!("{}{below}", path(id));
+        let ask = |id| ann.call(method.clone(), &path(id)).json(body).send();
         let others = ask(bob.account_id).await;
         assert_eq!(others.brief(), "404 account_not_found", "{method}");
         assert_alike(&others, &ask(9_007_199_254_740_991).await);

@@ -34,11 +34,6 @@ async fn suspend(person: &Person) -> Response {
     person.call(Method::PUT, &path).json(&body).send().await
 }
 
-async fn close(person: &Person) -> Response {
-    let path = format!("/accounts/v1/accounts/{}", person.account_id);
-    person.call(Method::DELETE, &path).send().await
-}
-
 /// Sends 1 won from one to the other, and says what became of it.
 async fn send_one(from: &Person, to: &Person) -> Response {
     let body = json!({"receiverWalletId": to.wallet_id, "amount": 1});
@@ -199,7 +194,9 @@ async fn a_closed_account_is_closed_for_good() {
     let product = Product::start().await;
     let (ann, bob) = two_people(&product).await;
     let before = send_one(&ann, &bob).await;
-    close(&ann).await.check(&expect![[r#"
+    let rest = json!({"receiverWalletId": bob.wallet_id, "amount": 99});
+    assert_eq!(ann.move_money("transfers", "the rest", &rest).await.status, 201);
+    ann.close().await.check(&expect![[r#"
         204
     "#]]);
 
@@ -210,9 +207,10 @@ async fn a_closed_account_is_closed_for_good() {
     assert_eq!(taken.brief(), "409 email_taken");
     assert_eq!(enable(&product, ann.account_id).await, Err(OperationRefusal::Closed));
 
-    let sent = send_until(&bob, &ann, "422 receiver_wallet_closed").await;
+    // At once: the wallets were closed first.
+    assert_eq!(send_one(&bob, &ann).await.brief(), "422 receiver_wallet_closed");
     let refused = withdraw_by_force(&product, &ann).await;
-    assert_eq!(refused, (Rejection::WalletClosed, 99 + sent));
+    assert_eq!(refused, (Rejection::WalletClosed, 0));
     // Bob still sees what he had of her.
     let id = before.body["id"].as_str().unwrap();
     let seen = bob.get(&format!("/money/v1/transfers/{id}")).send().await;

@@ -2,6 +2,7 @@
 //! the trait; apart, a client with the same interface stands in for it.
 
 pub mod account_feed;
+pub mod closing;
 pub(crate) mod critical;
 pub mod identity;
 pub mod introspection;

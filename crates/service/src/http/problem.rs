@@ -140,6 +140,21 @@ pub struct FieldError {
     pub message: Cow<'static, str>,
 }
 
+/// A wallet that holds money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Balance {
+    /// The wallet.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 1)]
+    pub wallet_id: i64,
+    /// The currency's code (ISO 4217).
+    #[schema(min_length = 3, max_length = 3, example = "KRW")]
+    pub currency: String,
+    /// In minor units.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 15_000)]
+    pub balance: i64,
+}
+
 /// One occurrence of a problem.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -150,10 +165,11 @@ pub struct Problem {
     retry_after: Option<Duration>,
     transfer_id: Option<String>,
     scope: Option<Scope>,
+    balances: Box<[Balance]>,
 }
 
-/// The document, as RFC 9457 defines it, with our extensions `code`, `errors`, `requestId`,
-/// `scope`, `transferId`.
+/// The document, as RFC 9457 defines it, with our extensions `balances`, `code`, `errors`,
+/// `requestId`, `scope`, `transferId`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Problem)]
@@ -185,6 +201,10 @@ pub struct ProblemDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "money:fund")]
     pub scope: Option<&'a str>,
+    /// The wallets that hold money; absent for problems that are not about them.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
+    pub balances: &'a [Balance],
     /// All bad fields at once; absent for problems that are not about fields.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
@@ -201,6 +221,7 @@ impl Problem {
             retry_after: None,
             transfer_id: None,
             scope: None,
+            balances: Box::default(),
         }
     }
 
@@ -238,6 +259,13 @@ impl Problem {
             scope: Some(scope),
             ..Self::new(&INSUFFICIENT_SCOPE).detail(format!("This call needs the scope `{scope}`."))
         }
+    }
+
+    /// Names the wallets that hold money.
+    #[must_use]
+    pub fn balances(mut self, balances: Vec<Balance>) -> Self {
+        self.balances = balances.into();
+        self
     }
 
     /// One bad field.
@@ -282,6 +310,7 @@ impl Problem {
             request_id,
             transfer_id: self.transfer_id.as_deref(),
             scope: self.scope.map(Scope::as_str),
+            balances: &self.balances,
             errors: &self.errors,
         };
         serde_json::to_vec(&document).expect("strings and integers always serialise")

@@ -7,7 +7,7 @@ use service::{
     store::mysql::{Failure, failure},
 };
 
-use super::{account_changes, auth_tokens, rows};
+use super::{account_changes, auth_tokens, closings, rows};
 use crate::store::{
     Account, ChangeRefusal, Changed, Credentials, EmailTaken, InsertAccount, UpdateAccount,
 };
@@ -115,10 +115,11 @@ pub(super) async fn close(
     id: i64,
     now: Timestamp,
 ) -> Result<std::result::Result<Changed, ChangeRefusal>> {
-    let mut account = match lock_active(conn, id).await? {
-        Ok(account) => account,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
+    let Some(mut account) = lock(conn, id).await? else { return Ok(Err(ChangeRefusal::Unknown)) };
+    closings::settle(conn, id).await?;
+    if account.standing == Standing::Closed {
+        return Ok(Err(ChangeRefusal::NotActive));
+    }
     conn.exec_drop(
         "UPDATE accounts SET is_valid = 0, closed_at = ?, updated_at = ? WHERE id = ?",
         (now.as_micros(), now.as_micros(), id),

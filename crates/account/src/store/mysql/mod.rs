@@ -6,6 +6,7 @@ mod account_changes;
 mod accounts;
 mod api_keys;
 mod auth_tokens;
+mod closings;
 mod demonstration;
 mod id_blocks;
 mod operations;
@@ -26,9 +27,9 @@ use service::{
 };
 
 use super::{
-    Account, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EndedToken, Error,
-    InsertAccount, NewPair, Operated, Outcome, Replacement, Rotation, Session, Store,
-    UpdateAccount, schema,
+    Account, BegunClosing, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EndedToken,
+    Error, InsertAccount, NewPair, OpenClosing, Operated, Outcome, Replacement, Rotation, Session,
+    Store, UpdateAccount, schema,
 };
 use crate::{
     api_keys::{ApiKey, ChangedKey, Deed, InsertApiKey, KeyRefusal, KeyRotation, LastUse},
@@ -45,6 +46,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0005_service_clock.sql"),
     include_str!("migrations/0006_api_keys.sql"),
     include_str!("migrations/0007_account_operations.sql"),
+    include_str!("migrations/0009_closings.sql"),
     include_str!("migrations/0010_demonstration.sql"),
 ]);
 
@@ -112,6 +114,32 @@ impl Store for MySqlStore {
         Box::pin(self.transact("update_account", async move |conn| {
             accounts::update(conn, id, &update, now).await
         }))
+    }
+
+    fn begin_closing(
+        &self,
+        id: i64,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<BegunClosing, ChangeRefusal>> {
+        Box::pin(
+            self.transact("begin_closing", async move |conn| closings::begin(conn, id, now).await),
+        )
+    }
+
+    fn resume_closing(&self, id: i64, attempt: i64, now: Timestamp) -> Outcome<'_, Option<i64>> {
+        Box::pin(self.transact("resume_closing", async move |conn| {
+            closings::resume(conn, id, attempt, now).await
+        }))
+    }
+
+    fn end_closing(&self, id: i64, attempt: i64) -> Outcome<'_, ()> {
+        Box::pin(
+            self.transact("end_closing", async move |conn| closings::end(conn, id, attempt).await),
+        )
+    }
+
+    fn open_closings(&self, limit: u32) -> Outcome<'_, Vec<OpenClosing>> {
+        Box::pin(self.read(async move |conn| closings::open(conn, limit).await))
     }
 
     fn close_account(

@@ -62,6 +62,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("SELECT, INSERT, UPDATE, DELETE", "api_key_secrets"),
     ("SELECT, INSERT, DELETE", "revocations"),
     ("SELECT, INSERT", "account_operations"),
+    ("SELECT, INSERT, UPDATE", "closings"),
     ("SELECT, UPDATE", "id_blocks"),
     ("SELECT, UPDATE", "installation"),
     ("SELECT", "demonstration"),

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, ffi, params};
 use service::{clock::Timestamp, contract::account_feed::Standing};
 
-use super::{account_changes, auth_tokens, rows};
+use super::{account_changes, auth_tokens, closings, rows};
 use crate::store::{
     Account, ChangeRefusal, Changed, Credentials, EmailTaken, InsertAccount, UpdateAccount,
 };
@@ -107,10 +107,11 @@ pub(super) fn close(
     id: i64,
     now: Timestamp,
 ) -> rusqlite::Result<Result<Changed, ChangeRefusal>> {
-    let mut account = match find_active(db, id)? {
-        Ok(account) => account,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
+    let Some(mut account) = find(db, id)? else { return Ok(Err(ChangeRefusal::Unknown)) };
+    closings::settle(db, id)?;
+    if account.standing == Standing::Closed {
+        return Ok(Err(ChangeRefusal::NotActive));
+    }
     db.prepare_cached(
         "UPDATE accounts SET is_valid = 0, closed_at = ?, updated_at = ? WHERE id = ?",
     )?

@@ -4,6 +4,7 @@ mod account_changes;
 mod accounts;
 mod api_keys;
 mod auth_tokens;
+mod closings;
 mod demonstration;
 mod id_blocks;
 mod operations;
@@ -33,9 +34,9 @@ use service::{
 use tokio::sync::Mutex;
 
 use super::{
-    Account, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EndedToken, Error,
-    InsertAccount, NewPair, Operated, Outcome, Replacement, Rotation, Session, Store,
-    UpdateAccount, schema,
+    Account, BegunClosing, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EndedToken,
+    Error, InsertAccount, NewPair, OpenClosing, Operated, Outcome, Replacement, Rotation, Session,
+    Store, UpdateAccount, schema,
 };
 use crate::{
     api_keys::{ApiKey, ChangedKey, Deed, InsertApiKey, KeyRefusal, KeyRotation, LastUse},
@@ -51,6 +52,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0005_service_clock.sql"),
     include_str!("migrations/0006_api_keys.sql"),
     include_str!("migrations/0007_account_operations.sql"),
+    include_str!("migrations/0009_closings.sql"),
     include_str!("migrations/0010_demonstration.sql"),
 ]);
 
@@ -210,6 +212,26 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Outcome<'_, Result<Changed, ChangeRefusal>> {
         self.write(move |db| accounts::update(db, id, update, now))
+    }
+
+    fn begin_closing(
+        &self,
+        id: i64,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<BegunClosing, ChangeRefusal>> {
+        self.write(move |db| closings::begin(db, id, now))
+    }
+
+    fn resume_closing(&self, id: i64, attempt: i64, now: Timestamp) -> Outcome<'_, Option<i64>> {
+        self.write(move |db| closings::resume(db, id, attempt, now))
+    }
+
+    fn end_closing(&self, id: i64, attempt: i64) -> Outcome<'_, ()> {
+        self.write(move |db| closings::end(db, id, attempt))
+    }
+
+    fn open_closings(&self, limit: u32) -> Outcome<'_, Vec<OpenClosing>> {
+        self.read(move |db| closings::open(db, limit))
     }
 
     fn close_account(

@@ -72,7 +72,7 @@ pub(super) async fn owners_change_what_is_theirs_while_they_may(case: Case) {
 
     let change = async |id: i64| {
         let updated = store.update_account(id, update("new@example.com", true), at(2)).await;
-        (updated.unwrap().unwrap_err(), store.close_account(id, at(2)).await.unwrap().unwrap_err())
+        (updated.unwrap().unwrap_err(), store.begin_closing(id, at(2)).await.unwrap().unwrap_err())
     };
     let unknown = (ChangeRefusal::Unknown, ChangeRefusal::Unknown);
     let not_active = (ChangeRefusal::NotActive, ChangeRefusal::NotActive);

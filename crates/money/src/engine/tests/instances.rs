@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use ledger::{
-    AccountId, Amount, ApiKeyId, Asker, Command, Currency, IdempotencyKey, Movement, Rejection,
-    Wallet,
+    AccountId, Amount, ApiKeyId, Asker, Closing, ClosingDecision, Command, Currency,
+    IdempotencyKey, Movement, Rejection, Wallet,
 };
 use mysql_async::prelude::Queryable;
 use service::{
@@ -368,4 +368,36 @@ async fn concurrency_of_an_api_keys_one_key_for_two_accounts_moves_money_once() 
         assert_eq!(sum, 50);
         world.end().await;
     }
+}
+
+/// Two instances close while two others send; whoever is first, nothing is lost in a closed wallet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrency_of_closing_and_receiving_ends_clean_on_several_instances() {
+    let world = World::new(2, 2).await;
+    let bob = world.person(20_001).await;
+    assert!(is_completed(world.engine(0).move_money(deposit(&bob, "in", 1_000)).await));
+    for (n, account) in (0..).zip(10_001..10_041) {
+        let wallet = world.person(account).await;
+        let movement = Movement::Transfer { sender: Some(bob.id), receiver: wallet.id };
+        let sent = command(bob.account_id, &account.to_string(), movement, 1);
+        let close = |attempt| {
+            let closing = Closing { account_id: AccountId(account), attempt };
+            let engine = world.engine(n + usize::try_from(attempt).unwrap());
+            tokio::spawn(async move { engine.close_wallets(closing).await.unwrap() })
+        };
+        let (first, second) = (close(1), close(2));
+        let engine = world.engine(n);
+        let sending = tokio::spawn(async move { is_completed(engine.move_money(sent).await) });
+        let has_arrived = sending.await.unwrap();
+        let closings = [first.await.unwrap(), second.await.unwrap()];
+        // One of them may have come too late: an attempt after it was refused before.
+        let closed = closings.iter().filter(|done| **done == ClosingDecision::Closed).count();
+        assert_eq!(closed == 0, has_arrived, "{account}: {closings:?}");
+        for closing in closings {
+            if let ClosingDecision::Refused { holding } = closing {
+                assert_eq!(holding.len(), usize::from(has_arrived), "{account}");
+            }
+        }
+    }
+    world.end().await;
 }

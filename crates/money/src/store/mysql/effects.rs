@@ -30,6 +30,10 @@ const INSERT_MARKS: &str =
 
 const INSERT_STANDINGS: &str = "INSERT INTO account_standings (account_id, status) VALUES";
 
+/// The rows are there and locked, so it never inserts.
+const INSERT_REFUSED_CLOSINGS: &str =
+    "INSERT INTO account_standings (account_id, status, refused_closing) VALUES";
+
 /// What to execute, in this order: statements of at most `bytes_max` bytes. A batch needs one of
 /// each kind, and more only where its rows do not fit.
 pub(super) fn statements(effects: &Effects<'_>, bytes_max: usize) -> Vec<String> {
@@ -67,10 +71,19 @@ pub(super) fn statements(effects: &Effects<'_>, bytes_max: usize) -> Vec<String>
             row.int(account_id.0).bytes(words::status(*status).as_bytes());
         });
     }
+    let mut refused_closings = new(
+        INSERT_REFUSED_CLOSINGS,
+        "ON DUPLICATE KEY UPDATE refused_closing = VALUES(refused_closing)",
+    );
+    for (account_id, attempt) in &effects.refused_closings {
+        refused_closings.row(|row| {
+            row.int(account_id.0).bytes(b"active").int(*attempt);
+        });
+    }
     let feed = effects.feed_sequence.map(|sequence| {
         format!("UPDATE feed_positions SET sequence = {sequence} WHERE feed = 'accounts'")
     });
-    [opened, changed, keys, transfers, transactions, marks, standings]
+    [opened, changed, keys, transfers, transactions, marks, standings, refused_closings]
         .into_iter()
         .flat_map(Rows::statements)
         .chain(feed)

@@ -89,13 +89,14 @@ impl MySqlLane {
         }
         for part in accounts.chunks(LIST_MAX) {
             let select = format!(
-                "SELECT account_id, status FROM account_standings
+                "SELECT account_id, status, refused_closing FROM account_standings
                  WHERE account_id IN ({}) ORDER BY account_id FOR UPDATE",
                 list(part.iter().map(|id| id.0))
             );
             for row in self.connection.query(&select).await? {
                 let account_id = AccountId(rows::get(&row, 0)?);
                 loaded.add_standing(account_id, rows::word(&row, 1, words::status_from)?);
+                loaded.add_refused_closing(account_id, rows::get(&row, 2)?);
             }
         }
         Ok(())

@@ -149,12 +149,14 @@ impl SqliteLane {
                 loaded.add_decided(rows::transfer(row)?);
             }
         }
-        let mut standing =
-            self.db.prepare_cached("SELECT status FROM account_standings WHERE account_id = ?1")?;
+        let mut standing = self.db.prepare_cached(
+            "SELECT status, refused_closing FROM account_standings WHERE account_id = ?1",
+        )?;
         for account_id in &footprint.standings {
             let mut found = standing.query([account_id.0])?;
             if let Some(row) = found.next()? {
                 loaded.add_standing(*account_id, rows::text(row, 0, words::status_from)?);
+                loaded.add_refused_closing(*account_id, row.get(1)?);
             }
         }
         if footprint.frozen {
@@ -182,6 +184,7 @@ impl SqliteLane {
         self.insert_transfers(&effects.transfers)?;
         self.insert_transactions(&effects.transactions)?;
         self.save_standings(&effects.standings)?;
+        self.save_refused_closings(&effects.refused_closings)?;
         if let Some(sequence) = effects.feed_sequence {
             self.db.execute(
                 "INSERT INTO feed_positions (feed, sequence) VALUES ('accounts', ?1)
@@ -324,6 +327,19 @@ impl SqliteLane {
         )?;
         for (account_id, status) in standings {
             save.execute(params![account_id.0, words::status(*status)])?;
+        }
+        Ok(())
+    }
+
+    fn save_refused_closings(&self, refused: &[(AccountId, i64)]) -> rusqlite::Result<()> {
+        // An account that is not listed is active.
+        let mut save = self.db.prepare_cached(
+            "INSERT INTO account_standings (account_id, status, refused_closing)
+             VALUES (?1, 'active', ?2)
+             ON CONFLICT (account_id) DO UPDATE SET refused_closing = excluded.refused_closing",
+        )?;
+        for (account_id, attempt) in refused {
+            save.execute([account_id.0, *attempt])?;
         }
         Ok(())
     }

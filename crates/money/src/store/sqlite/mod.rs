@@ -35,6 +35,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0004_service_clock.sql"),
     include_str!("migrations/0005_askers.sql"),
     include_str!("migrations/0006_wallet_operations.sql"),
+    include_str!("migrations/0007_refused_closings.sql"),
 ]);
 
 /// Readers at once. Reads are short and SQLite's readers do not wait for its writer.

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use ledger::{
-    AccountId, Amount, ApiKeyId, Asker, Command, Currency, Decision, ID_MAX, IdempotencyKey,
-    Movement, Opening, Outcome, Rejection, Stamp, TransactionId, TransferId, Wallet, WalletId,
-    WalletStatus, decide, open_wallet, set_standing,
+    AccountId, Amount, ApiKeyId, Asker, Closing, ClosingDecision, Command, Currency, Decision,
+    ID_MAX, IdempotencyKey, Movement, Opening, Outcome, Rejection, Stamp, TransactionId,
+    TransferId, Wallet, WalletId, WalletStatus, close_wallets, decide, open_wallet, set_standing,
 };
 
 use service::BoxFuture;
@@ -39,6 +39,7 @@ pub(crate) async fn run<L: LaneStore>(new: impl AsyncFn() -> Subject<L>) {
     a_second_use_of_a_key_is_refused_by_the_database(new().await).await;
     a_negative_balance_is_refused_by_the_database(new().await).await;
     standings_and_the_feed_position_are_kept_together(new().await).await;
+    refused_attempts_to_close_are_kept(new().await).await;
     history_is_paged_and_bounded_by_time(new().await).await;
     books::the_books_are_paged_and_bounded_by_time(new().await).await;
     a_worn_stripe_gives_way_to_another(new().await).await;
@@ -101,6 +102,25 @@ impl<L: LaneStore> Subject<L> {
         self.lane.persist(&effects).await.unwrap();
         self.lane.commit().await.unwrap();
         decision
+    }
+
+    /// Whether the account's wallets are closed.
+    async fn close(&mut self, account_id: AccountId, attempt: i64) -> bool {
+        self.lane.begin().await.unwrap();
+        let [owners, standings] = [vec![account_id], vec![account_id]];
+        let footprint = Footprint { owners, standings, ..Footprint::default() };
+        let mut loaded = self.lane.load(STRIPE, &footprint).await.unwrap().loaded;
+        let decision = close_wallets(&mut loaded, Closing { account_id, attempt }, 9_000);
+        let mut effects = Effects { changed: loaded.changed_wallets(), ..Effects::default() };
+        let is_closed = decision == ClosingDecision::Closed;
+        if is_closed {
+            effects.standings.push((account_id, WalletStatus::Closed));
+        } else {
+            effects.refused_closings.push((account_id, loaded.refused_closing(account_id)));
+        }
+        self.lane.persist(&effects).await.unwrap();
+        self.lane.commit().await.unwrap();
+        is_closed
     }
 
     pub(super) async fn deposit(&mut self, wallet: &Wallet, amount: i64, key: &str) -> Decision {
@@ -284,6 +304,25 @@ async fn standings_and_the_feed_position_are_kept_together<L: LaneStore>(mut sub
     let opening = Opening { wallet_id: WalletId(50), system_wallet_id: WalletId(51), now: 0 };
     assert!(open_wallet(&mut loaded, ANN, Currency::KRW, opening).is_err(), "closed for good");
     assert!(open_wallet(&mut loaded, BOB, Currency::KRW, opening).is_ok());
+}
+
+/// Ann has been told that her wallet stays open. An attempt of before must not close it.
+async fn refused_attempts_to_close_are_kept<L: LaneStore>(mut subject: Subject<L>) {
+    let ann = subject.open(ANN, Currency::KRW).await;
+    subject.open(BOB, Currency::KRW).await;
+    subject.deposit(&ann, 5, "in").await;
+    assert!(!subject.close(ANN, 7).await);
+    assert!(!subject.close(ANN, 6).await);
+    assert!(subject.close(BOB, 3).await);
+    assert!(subject.close(BOB, 3).await, "its standing says so");
+    let movement = Movement::Withdrawal { wallet: Some(ann.id) };
+    subject.decide(&command(ANN, "out", movement, 5), 9_001).await;
+    assert!(!subject.close(ANN, 7).await, "it was refused");
+    assert!(subject.close(ANN, 8).await);
+    for id in [ann.id, subject.reads.wallets_of(BOB).await.unwrap()[0].id] {
+        let wallet = subject.reads.wallet(id).await.unwrap().unwrap();
+        assert_eq!((wallet.status, wallet.balance), (WalletStatus::Closed, 0));
+    }
 }
 
 async fn a_worn_stripe_gives_way_to_another<L: LaneStore>(mut subject: Subject<L>) {

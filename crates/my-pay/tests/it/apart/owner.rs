@@ -34,6 +34,7 @@ fn commands(folder: &tempfile::TempDir, service: &str, url: &str) -> [Command; 2
         command.args(["--database-url", url]);
         command.env("MY_PAY_IDENTITY_KEYS", IDENTITY_KEY);
         command.env("MY_PAY_UPSTREAMS_ACCOUNT", "127.0.0.1:9");
+        command.env("MY_PAY_UPSTREAMS_MONEY", "127.0.0.1:9");
         command
     })
 }

@@ -108,6 +108,44 @@ async fn every_field_of_an_account_has_its_rules() {
 }
 
 #[tokio::test]
+async fn every_field_of_a_closure_has_its_rules() {
+    let product = Product::start().await;
+    let ann = ann_with_wallet(&product).await;
+    let path = format!("/accounts/v1/accounts/{}/closure", ann.account_id);
+    let bodies = [
+        "{}",
+        r#"{"currentPassword": null}"#,
+        r#"{"currentPassword": 1}"#,
+        r#"{"currentPassword": ""}"#,
+        r#"{"currentPassword": "\u0000"}"#,
+        r#"{"currentPassword": "correct horse", "password": "correct horse"}"#,
+        r#"{"currentPassword": "correct horse"}"#,
+    ];
+    let expected = expect![[r#"
+        {}
+            400 invalid_request currentPassword:required
+        {"currentPassword": null}
+            400 invalid_request currentPassword:required
+        {"currentPassword": 1}
+            400 invalid_request currentPassword:wrong_type
+        {"currentPassword": ""}
+            400 invalid_request currentPassword:too_short
+        {"currentPassword": "\u0000"}
+            400 invalid_request currentPassword:control_character
+        {"currentPassword": "correct horse", "password": "correct horse"}
+            400 invalid_request password:unknown_field
+        {"currentPassword": "correct horse"}
+            403 invalid_current_password
+    "#]];
+    check(&Method::POST, &ann, &path, &bodies, &expected).await;
+    let long = json!({"currentPassword": "é".repeat(129)});
+    let refused = ann.post(&path).json(&long).send().await;
+    assert_eq!(refused.brief(), "400 invalid_request currentPassword:too_long");
+    assert_eq!(ann.balance().await, 0, "it is still open");
+    product.stop().await;
+}
+
+#[tokio::test]
 async fn every_field_of_a_login_has_its_rules() {
     let product = Product::start().await;
     let ann = ann_with_wallet(&product).await;

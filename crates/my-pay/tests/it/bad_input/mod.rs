@@ -26,11 +26,13 @@ fn targets(ann: &Person) -> Vec<Target> {
     let account = format!("/accounts/v1/accounts/{}", ann.account_id);
     let person = json!({"name": "Bob", "email": "bob@example.com", "password": "correct horse"});
     let changed = json!({"name": "Ann", "email": ann.email, "isValid": true});
+    let closure = json!({"currentPassword": "not the password"});
     let log_in = json!({"email": ann.email, "password": ann.password});
     let send = json!({"receiverWalletId": 1, "amount": 1});
     vec![
         target(Method::POST, "/accounts/v1/accounts", person),
         target(Method::PUT, &account, changed),
+        target(Method::POST, &format!("{account}/closure"), closure),
         target(Method::POST, "/accounts/v1/auths", log_in),
         target(Method::POST, "/accounts/v1/auths/refresh", json!({"refreshToken": "mpr_x"})),
         target(Method::POST, "/money/v1/wallets", json!({"currency": "KRW"})),

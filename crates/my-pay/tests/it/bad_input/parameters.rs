@@ -35,7 +35,7 @@ async fn every_parameter_has_its_rules() {
         for call in [
             ann.get(&account),
             ann.call(Method::PUT, &account).json(&body),
-            ann.call(Method::DELETE, &account),
+            ann.post(&format!("{account}/closure")).json(&json!({"currentPassword": "secret"})),
             ann.get(&format!("/money/v1/wallets/{id}")),
             ann.get(&format!("/money/v1/transfers/{id}")),
         ] {

@@ -50,6 +50,7 @@ fn a_server_that_takes_too_little_is_refused_at_start() {
             let mut command = my_pay(folder.path(), arguments);
             command.env("MY_PAY_IDENTITY_KEYS", IDENTITY_KEY);
             command.env("MY_PAY_UPSTREAMS_ACCOUNT", "127.0.0.1:1");
+            command.env("MY_PAY_UPSTREAMS_MONEY", "127.0.0.1:1");
             command.env(format!("MY_PAY_{}_DATABASE_URL", service.to_uppercase()), &url);
             let ended = Process::start(&mut command).wait(PATIENCE);
             assert_eq!(ended.code(), Some(1), "{arguments:?}: {ended:?}");

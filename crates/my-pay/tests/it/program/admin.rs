@@ -136,8 +136,9 @@ async fn a_suspended_account_is_enabled_beside_the_service() {
 async fn a_closed_account_stays_closed() {
     let folder = tempfile::tempdir().unwrap();
     let (program, ann) = start_with_person(&folder).await;
-    let path = format!("/accounts/v1/accounts/{}", ann.account_id);
-    let closed = ann.call(Method::DELETE, &path).send().await;
+    let out = ann.move_money("withdrawals", "out", &json!({"amount": 3_000})).await;
+    assert_eq!(out.status, 201, "{}", out.body);
+    let closed = ann.close().await;
     assert_eq!(closed.status, 204, "{}", closed.body);
     let id = ann.account_id.to_string();
     let said = refusal(&mut my_pay(folder.path(), &enabling(&id)));

@@ -35,6 +35,7 @@ fn apart(folder: &Path, service: &str) -> Command {
     command.env("MY_PAY_IDENTITY_KEYS", IDENTITY_KEY);
     // Nothing listens there.
     command.env("MY_PAY_UPSTREAMS_ACCOUNT", "127.0.0.1:9");
+    command.env("MY_PAY_UPSTREAMS_MONEY", "127.0.0.1:9");
     command
 }
 

@@ -78,6 +78,7 @@ fn apart(folder: &tempfile::TempDir, arguments: &[&str]) -> Command {
     let mut command = my_pay(folder.path(), arguments);
     command.env("MY_PAY_IDENTITY_KEYS", cluster::IDENTITY_KEY);
     command.env("MY_PAY_UPSTREAMS_ACCOUNT", "127.0.0.1:1");
+    command.env("MY_PAY_UPSTREAMS_MONEY", "127.0.0.1:1");
     command.args(["--listen", "127.0.0.1:0"]);
     command
 }

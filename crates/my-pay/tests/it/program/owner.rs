@@ -135,6 +135,7 @@ fn a_service_apart_and_a_migration_refuse_the_other_service_s_file() {
                 let mut command = my_pay(folder.path(), &arguments);
                 command.env("MY_PAY_IDENTITY_KEYS", crate::support::cluster::IDENTITY_KEY);
                 command.env("MY_PAY_UPSTREAMS_ACCOUNT", "127.0.0.1:9");
+                command.env("MY_PAY_UPSTREAMS_MONEY", "127.0.0.1:9");
                 let refused: String = refusal(&mut command).split_whitespace().collect();
                 assert!(refused.ends_with(&said), "{arguments:?}: {refused}");
             }

@@ -62,9 +62,16 @@ fn a_command_says_what_it_needs() {
             money`
     "#]]
     .assert_eq(&refusals(&lines, &[]));
-    let lines = ["account --listen 127.0.0.1:0", "money --listen 127.0.0.1:0"];
+    let lines = [
+        "account --listen 127.0.0.1:0",
+        "account --listen 127.0.0.1:0 --money-upstream localhost:1",
+        "money --listen 127.0.0.1:0",
+    ];
     expect![[r#"
         account --listen 127.0.0.1:0
+        my-pay: --money-upstream is needed: HOST:PORT of each instance (or the variable
+            MY_PAY_UPSTREAMS_MONEY)
+        account --listen 127.0.0.1:0 --money-upstream localhost:1
         my-pay: --database-url is needed: `sqlite:PATH` or `mysql://…` (or the
             variable MY_PAY_ACCOUNT_DATABASE_URL)
         money --listen 127.0.0.1:0
@@ -80,9 +87,9 @@ fn what_makes_no_sense_is_refused() {
         "gateway --account-upstream http://localhost:1 --money-upstream localhost:2",
         "gateway --account-upstream localhost:1,localhost:1 --money-upstream localhost:2",
         "money --account-upstream localhost",
-        "account --listen 127.0.0.1:0 --database-url postgres://localhost/account",
-        "account --listen 127.0.0.1:0 --database-url sqlite:",
-        "account --listen 127.0.0.1:0 --database-url sqlite:a.db --redis-url memcached://localhost",
+        "account --listen 127.0.0.1:0 --money-upstream localhost:1 --database-url postgres://localhost/account",
+        "account --listen 127.0.0.1:0 --money-upstream localhost:1 --database-url sqlite:",
+        "account --listen 127.0.0.1:0 --money-upstream localhost:1 --database-url sqlite:a.db --redis-url memcached://localhost",
         "migrate money --database-url mysql://localhost",
         "admin audit --database-url money.db",
     ];
@@ -93,13 +100,13 @@ fn what_makes_no_sense_is_refused() {
         my-pay: upstreams.account names `localhost:1` twice
         money --account-upstream localhost
         my-pay: upstreams.account: `localhost` is not an address (HOST:PORT)
-        account --listen 127.0.0.1:0 --database-url postgres://localhost/account
+        account --listen 127.0.0.1:0 --money-upstream localhost:1 --database-url postgres://localhost/account
         my-pay: account.database_url must be `sqlite:PATH` or
             `mysql://USER:PASSWORD@HOST:PORT/SCHEMA`
-        account --listen 127.0.0.1:0 --database-url sqlite:
+        account --listen 127.0.0.1:0 --money-upstream localhost:1 --database-url sqlite:
         my-pay: account.database_url must be `sqlite:PATH` or
             `mysql://USER:PASSWORD@HOST:PORT/SCHEMA`
-        account --listen 127.0.0.1:0 --database-url sqlite:a.db --redis-url memcached://localhost
+        account --listen 127.0.0.1:0 --money-upstream localhost:1 --database-url sqlite:a.db --redis-url memcached://localhost
         my-pay: redis.url: it must be like redis://HOST:PORT/DATABASE
         migrate money --database-url mysql://localhost
         my-pay: the URL of the money database is refused: the database URL names no

@@ -7,7 +7,7 @@ use money::store::audit::AuditReport;
 use rustix::process::Signal;
 use service::store::mysql;
 use tempfile::TempDir;
-use testing::{MariaDb, Redis};
+use testing::{MariaDb, Redis, reserve_port};
 
 use super::{
     Client, eventually,
@@ -80,15 +80,25 @@ impl Cluster {
             mariadb.create_database(schema);
         }
         let redis = Redis::start();
-        let settings = Settings::new(&mariadb, &redis, variables);
+        let mut settings = Settings::new(&mariadb, &redis, variables);
+        // Each of the two services asks the other: one must be known before it starts.
+        let ports: Vec<_> = (0..shape.moneys).map(|_| reserve_port()).collect();
+        let moneys = ports.iter().map(|port| port.local_addr().unwrap());
+        let moneys: Vec<_> = moneys.map(|address| address.to_string()).collect();
+        settings.add("MY_PAY_UPSTREAMS_MONEY", moneys.join(","));
         let start = |service: &str, count: usize, further: &[(&str, String)]| -> Vec<Node> {
-            (1..=count).map(|n| Node::start(&settings, service, n, further)).collect()
+            let start = |n| Node::start(&settings, (service, n), "127.0.0.1:0", further);
+            (1..=count).map(start).collect()
         };
         let accounts = start("account", shape.accounts, &[]);
-        let account_upstream = ("MY_PAY_UPSTREAMS_ACCOUNT", addresses(&accounts));
-        let moneys = start("money", shape.moneys, std::slice::from_ref(&account_upstream));
-        let money_upstream = ("MY_PAY_UPSTREAMS_MONEY", addresses(&moneys));
-        let gateways = start("gateway", shape.gateways, &[account_upstream, money_upstream]);
+        let upstream = [("MY_PAY_UPSTREAMS_ACCOUNT", addresses(&accounts))];
+        let moneys = (1..).zip(ports).map(|(n, port)| {
+            let address = port.local_addr().unwrap().to_string();
+            drop(port);
+            Node::start(&settings, ("money", n), &address, &upstream)
+        });
+        let moneys = moneys.collect();
+        let gateways = start("gateway", shape.gateways, &upstream);
         let cluster = Self { gateways, moneys, accounts, redis, mariadb, settings };
         cluster.wait_until_ready().await;
         cluster
@@ -167,6 +177,10 @@ impl Settings {
         Self { folder: tempfile::tempdir().unwrap(), variables }
     }
 
+    fn add(&mut self, name: &str, value: String) {
+        self.variables.push((name.to_owned(), value));
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = my_pay(self.folder.path(), arguments);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -175,11 +189,11 @@ impl Settings {
 }
 
 impl Node {
-    /// Starts it, and waits until it listens.
+    /// Starts the service with this number, and waits until it listens.
     fn start(
         settings: &Settings,
-        service: &str,
-        number: usize,
+        (service, number): (&str, usize),
+        listen: &str,
         further: &[(&str, String)],
     ) -> Self {
         let command = |listen: &str| {
@@ -187,7 +201,7 @@ impl Node {
             command.envs(further.iter().map(|(name, value)| (name, value)));
             command
         };
-        let program = Program::start(&mut command("127.0.0.1:0"));
+        let program = Program::start(&mut command(listen));
         let address = program.address;
         let name = format!("{service} {number}");
         Self { name, address, command: command(&address.to_string()), program: Some(program) }

@@ -91,6 +91,12 @@ impl Person {
         assert_eq!(made.status, 201, "{}", made.body);
     }
 
+    /// Closes the account.
+    pub async fn close(&self) -> Response {
+        let path = format!("/accounts/v1/accounts/{}/closure", self.account_id);
+        self.post(&path).json(&json!({"currentPassword": self.password})).send().await
+    }
+
     /// What the wallet holds.
     pub async fn balance(&self) -> i64 {
         let wallet = self.get(&format!("/money/v1/wallets/{}", self.wallet_id)).send().await;

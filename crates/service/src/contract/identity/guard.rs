@@ -37,8 +37,8 @@ struct Guard {
 enum Accepts {
     /// The gateway, for its clients; and anybody may ask for health and read the documentation.
     Callers { prefix: &'static str },
-    /// Other services, for themselves.
-    Services,
+    /// Those services among the others, for themselves.
+    Services { issuers: &'static [Party] },
 }
 
 /// Puts a service's routes, of which all but the health ones are below `prefix`, behind the
@@ -48,9 +48,13 @@ pub fn guard(router: Router, verifier: Verifier, prefix: &'static str) -> Router
     wrap(router, Guard { verifier, accepts: Accepts::Callers { prefix } })
 }
 
-/// Puts routes behind the signature of another service.
-pub(crate) fn guard_services(router: Router, verifier: Verifier) -> Router {
-    wrap(router, Guard { verifier, accepts: Accepts::Services })
+/// Puts routes behind the signature of one of these services.
+pub(crate) fn guard_services(
+    router: Router,
+    verifier: Verifier,
+    issuers: &'static [Party],
+) -> Router {
+    wrap(router, Guard { verifier, accepts: Accepts::Services { issuers } })
 }
 
 /// Whether a service refused the identity that came with a request: its keys or its clock are not
@@ -94,7 +98,11 @@ impl Guard {
         let verified = self.verifier.verify(parts).map_err(|refusal| self.refuse(refusal))?;
         let caller = match (&self.accepts, verified.subject, verified.issuer) {
             (Accepts::Callers { .. }, Subject::Caller(caller), Party::Gateway) => Some(caller),
-            (Accepts::Services, Subject::Service, _) => None,
+            (Accepts::Services { issuers }, Subject::Service, issuer)
+                if issuers.contains(&issuer) =>
+            {
+                None
+            }
             _ => return Err(self.refuse(Refusal::Subject)),
         };
         let body = read(body).await?;

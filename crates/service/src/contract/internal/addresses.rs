@@ -3,7 +3,9 @@
 //! first next time.
 
 use std::{
+    borrow::Cow,
     error::Error,
+    fmt,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -20,6 +22,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::resolver::Resolver;
@@ -27,7 +30,7 @@ use crate::{
     clock::Clock,
     contract::identity::{Party, Signer, Subject, X_MY_PAY_IDENTITY},
     http::{
-        problem::chain,
+        problem::{UNAVAILABLE, chain},
         request_id::{RequestId, X_REQUEST_ID},
         route::known_method,
     },
@@ -52,11 +55,50 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// What went wrong, whatever it was: it is logged, and for people only.
 pub(super) type Cause = Box<dyn Error + Send + Sync>;
 
+/// Why a question has no answer.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    cause: Cause,
+    /// Whether it is certain that nothing was done, or will be: no address was reached, or each one
+    /// said so.
+    pub(super) is_undone: bool,
+}
+
+impl Unanswered {
+    fn unknown(cause: impl Into<Cause>) -> Self {
+        Self { cause: cause.into(), is_undone: false }
+    }
+
+    /// The same, where `before` came of the addresses that were asked before.
+    fn after(self, before: &Self) -> Self {
+        Self { is_undone: self.is_undone && before.is_undone, ..self }
+    }
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl Error for Unanswered {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+/// What is read of a problem document.
+#[derive(Deserialize)]
+struct ProblemCode<'a> {
+    #[serde(borrow)]
+    code: Cow<'a, str>,
+}
+
 /// An address is not usable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
     /// There is none.
-    #[error("at least one address of the account service is needed")]
+    #[error("at least one address is needed")]
     None,
     /// It is not a host and a port.
     #[error("`{0}` is not an address such as `account:8081`")]
@@ -122,17 +164,18 @@ impl Addresses {
     }
 
     /// The first answer with status 200. Asking twice must not matter.
-    pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Response<Bytes>, Cause> {
+    pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Response<Bytes>, Unanswered> {
         let limit = question.limit;
         let asked = tokio::time::timeout(limit, self.ask_all(question)).await;
-        asked.unwrap_or_else(|_| Err(format!("there was no answer in {limit:?}").into()))
+        let late = |_| Err(Unanswered::unknown(format!("there was no answer in {limit:?}")));
+        asked.unwrap_or_else(late)
     }
 
-    async fn ask_all(&self, question: &Question<'_>) -> Result<Response<Bytes>, Cause> {
+    async fn ask_all(&self, question: &Question<'_>) -> Result<Response<Bytes>, Unanswered> {
         let first = self.good.load(Ordering::Relaxed);
         let places = (first..first + self.all.len().max(TRIES_MIN)).map(|n| n % self.all.len());
         let mut asking = FuturesUnordered::new();
-        let mut last: Cause = "no address was asked".into();
+        let mut last = Unanswered { cause: "no address was asked".into(), is_undone: true };
         let mut besides = Vec::new();
         for index in places {
             if !asking.is_empty() {
@@ -142,7 +185,7 @@ impl Addresses {
             asking.push(async move { (index, self.ask_one(&self.all[index], question).await) });
             match tokio::time::timeout(question.patience, asking.next()).await {
                 Ok(Some((index, Ok(answer)))) => return Ok(self.answered(index, answer)),
-                Ok(Some((index, Err(error)))) => last = self.failed(index, error),
+                Ok(Some((index, Err(error)))) => last = self.failed(index, error).after(&last),
                 // The next is asked beside those that were asked before: they may still answer.
                 Ok(None) | Err(_) => {}
             }
@@ -154,7 +197,7 @@ impl Addresses {
         while let Some((index, answer)) = asking.next().await {
             match answer {
                 Ok(answer) => return Ok(self.answered(index, answer)),
-                Err(error) => last = self.failed(index, error),
+                Err(error) => last = self.failed(index, error).after(&last),
             }
         }
         Err(last)
@@ -167,9 +210,9 @@ impl Addresses {
         answer
     }
 
-    fn failed(&self, index: usize, error: Cause) -> Cause {
+    fn failed(&self, index: usize, error: Unanswered) -> Unanswered {
         let address = &self.all[index];
-        tracing::debug!(address, error = %chain(&*error), "an address has no answer");
+        tracing::debug!(address, error = %chain(&error), "an address has no answer");
         error
     }
 
@@ -177,7 +220,7 @@ impl Addresses {
         &self,
         address: &str,
         question: &Question<'_>,
-    ) -> Result<Response<Bytes>, Cause> {
+    ) -> Result<Response<Bytes>, Unanswered> {
         let uri = format!("http://{address}{}", question.path_and_query);
         let request_id = RequestId::accept_or_make(&HeaderMap::new(), self.clock.now());
         let mut request = Request::builder().method(question.method.clone()).uri(uri);
@@ -185,7 +228,10 @@ impl Addresses {
         if !question.body.is_empty() {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let (mut parts, ()) = request.body(())?.into_parts();
+        let request = request
+            .body(())
+            .map_err(|error| Unanswered { cause: error.into(), is_undone: true })?;
+        let (mut parts, ()) = request.into_parts();
         // Signed for each attempt: an identity lasts for seconds only.
         let identity = self.signer.sign(Subject::Service, self.audience, &parts, &question.body);
         parts.headers.insert(X_MY_PAY_IDENTITY, identity);
@@ -196,13 +242,19 @@ impl Addresses {
         span.inject(&mut parts.headers);
         let request = Request::from_parts(parts, Full::new(question.body.clone()));
         let answer = async {
-            let response = self.client.request(request).await?;
+            let response = self.client.request(request).await.map_err(|error| {
+                // Nothing was sent without a connection.
+                let is_undone = error.is_connect();
+                Unanswered { cause: error.into(), is_undone }
+            })?;
             let (head, body) = response.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await?;
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+            let body = body.map_err(Unanswered::unknown)?.to_bytes();
             if head.status == StatusCode::OK {
-                return Ok(Response::from_parts(head, body.to_bytes()));
+                return Ok(Response::from_parts(head, body));
             }
-            Err(Cause::from(format!("{address} answered {}", head.status)))
+            let cause = format!("{address} answered {}", head.status).into();
+            Err(Unanswered { cause, is_undone: is_undone(head.status, &body) })
         };
         let answer = answer.await;
         if answer.is_err() {
@@ -210,4 +262,13 @@ impl Addresses {
         }
         answer
     }
+}
+
+/// Whether an answer says that nothing was done: the request was not accepted, or put off.
+fn is_undone(status: StatusCode, body: &[u8]) -> bool {
+    let is_put_off = || {
+        let problem: Result<ProblemCode<'_>, _> = serde_json::from_slice(body);
+        problem.is_ok_and(|problem| problem.code == UNAVAILABLE.code)
+    };
+    status.is_client_error() || (status == StatusCode::SERVICE_UNAVAILABLE && is_put_off())
 }

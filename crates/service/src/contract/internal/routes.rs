@@ -19,7 +19,7 @@ use super::{
 use crate::{
     contract::{
         account_feed::{AccountFeed, FeedAnswer},
-        identity::{Verifier, guard_services},
+        identity::{Party, Verifier, guard_services},
         introspection::Introspection,
     },
     http::{
@@ -53,7 +53,7 @@ pub fn routes(
         .route(ACCOUNT_CHANGES, get(list_account_changes))
         .with_state(Contracts { introspection, feed })
         .layer(middleware::from_fn(finish));
-    guard_services(trace::traced(router), verifier)
+    guard_services(trace::traced(router), verifier, &[Party::Gateway, Party::Money])
 }
 
 async fn introspect(State(contracts): State<Contracts>, body: Bytes) -> Response {
@@ -118,6 +118,6 @@ impl FromFields for AfterQuery {
     }
 }
 
-fn invalid(detail: &'static str) -> Response {
+pub(super) fn invalid(detail: &'static str) -> Response {
     Problem::new(&INVALID_REQUEST).detail(detail).into_response()
 }

@@ -93,13 +93,13 @@ impl AccountFeed for Accounts {
 }
 
 /// One instance of the account service.
-struct Instance {
-    address: SocketAddr,
+pub(super) struct Instance {
+    pub(super) address: SocketAddr,
     task: JoinHandle<()>,
 }
 
 impl Instance {
-    async fn start(router: Router) -> Self {
+    pub(super) async fn start(router: Router) -> Self {
         Self::start_at(router, "127.0.0.1:0".parse().unwrap()).await
     }
 
@@ -136,7 +136,7 @@ impl Instance {
 }
 
 /// Accepts connections, and says nothing.
-async fn start_silent() -> (SocketAddr, JoinHandle<Vec<TcpStream>>) {
+pub(super) async fn start_silent() -> (SocketAddr, JoinHandle<Vec<TcpStream>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let task = tokio::spawn(async move {
@@ -150,11 +150,11 @@ async fn start_silent() -> (SocketAddr, JoinHandle<Vec<TcpStream>>) {
 }
 
 /// A port that nothing listens on.
-async fn dead_address() -> SocketAddr {
+pub(super) async fn dead_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-fn keys(secret: u8) -> Keys {
+pub(super) fn keys(secret: u8) -> Keys {
     let secret = <base64ct::Base64 as base64ct::Encoding>::encode_string(&[secret; 32]);
     format!("a:{secret}").parse().unwrap()
 }
