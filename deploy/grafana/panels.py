@@ -207,6 +207,11 @@ GATEWAY_AND_AUTH = {
               ("sum(rate(mypay_gateway_rate_limit_fallbacks_total[$rate]))", "decided without Redis")], {}),
             ("Revocations heard", "none", "Whether each gateway hears revocations: 1, or 0.",
              [("mypay_gateway_revocations_listening", "{{instance}}")], {"max": 1}),
+            ("Tokens and keys introspected", "ops", "By the answer; `active_api_key` is a backend's key.",
+             [("sum by (outcome) (rate(mypay_account_introspections_total[$rate]))", "{{outcome}}")], {}),
+            ("Failed reads and writes about keys", "ops", "Reads of what operators revoked, and writes of when keys were last used.",
+             [("sum by (instance) (rate(mypay_account_revocation_looks_failed_total[$rate]))", "revocations, {{instance}}"),
+              ("sum by (instance) (rate(mypay_account_api_key_use_writes_failed_total[$rate]))", "last use, {{instance}}")], {}),
         ]),
         ("Accounts", [
             ("Logins", "ops", "By what became of them.",
