@@ -22,6 +22,7 @@ mod history;
 mod idempotency;
 mod limits;
 mod moving_money;
+mod operations;
 mod program;
 mod security;
 mod suspension;

@@ -8,12 +8,12 @@ mod operation;
 mod owner;
 mod traces;
 
-use std::{collections::BTreeSet, net::SocketAddr, process::Command, time::Duration};
+use std::{collections::BTreeSet, process::Command, time::Duration};
 
 use service::contract::scope::Scope;
 
 use crate::support::{
-    apart::{API_KEY_VARIABLE, GATEWAY_VARIABLE},
+    apart::{API_KEY_VARIABLE, DATABASE_VARIABLES, GATEWAY_VARIABLE},
     cluster::Cluster,
     process::{PATIENCE, Process},
 };
@@ -32,7 +32,7 @@ const OTHER_MODULES: [(&str, &str); 9] = [
 ];
 
 /// Tests that cannot be asked again of a product that somebody else has started, and why.
-const OWN_PRODUCT_ONLY: [(&str, &str); 24] = [
+const OWN_PRODUCT_ONLY: [(&str, &str); 25] = [
     ("api_keys::a_key_ends_at_its_time", "holds the clock"),
     ("api_keys::a_rotated_key_has_two_secrets_until_the_overlap_is_over", "holds the clock"),
     ("api_keys::commands_manage_keys_while_the_product_runs", "opens SQLite"),
@@ -49,6 +49,7 @@ const OWN_PRODUCT_ONLY: [(&str, &str); 24] = [
     ("limits::a_session_may_ask_so_often_and_no_more", "changes settings"),
     ("limits::an_address_may_ask_so_often_and_no_more", "changes settings"),
     ("moving_money::with_a_wallet_a_rejection_is_recorded_and_moves_nothing", "owns all wallets"),
+    ("operations::the_money_of_a_closed_wallet_is_paid_out_once", "opens SQLite"),
     ("security::a_service_believes_nobody_but_the_gateway", "calls the services in its process"),
     ("security::secrets_are_not_on_disk", "looks into the files of SQLite"),
     ("security::without_a_valid_token_nothing_answers", "holds the clock"),
@@ -83,11 +84,15 @@ fn tests_again() -> Vec<String> {
     again
 }
 
-/// Runs these of this binary's tests on the product behind this gateway.
-fn run(tests: &[String], threads: &str, gateway: SocketAddr, api_key: &str) {
+/// Runs these of this binary's tests on this product, of which they get an API key with all scopes.
+fn run(tests: &[String], threads: &str, cluster: &Cluster, api_key: &str) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("--exact").args(tests).args(["--test-threads", threads]);
-    command.env(GATEWAY_VARIABLE, gateway.to_string()).env(API_KEY_VARIABLE, api_key);
+    command.env(GATEWAY_VARIABLE, cluster.gateways[0].address.to_string());
+    command.env(API_KEY_VARIABLE, api_key);
+    for ([ours, _], schema) in DATABASE_VARIABLES.into_iter().zip(["account", "money"]) {
+        command.env(ours, cluster.mariadb.url(schema));
+    }
     let ended = Process::start(&mut command).wait(Duration::from_mins(8));
     let verdict = format!("test result: ok. {} passed; 0 failed; 0 ignored;", tests.len());
     assert!(ended.stdout.contains(&verdict), "{}\n{}", ended.stdout, ended.stderr);
@@ -97,13 +102,12 @@ fn run(tests: &[String], threads: &str, gateway: SocketAddr, api_key: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_over_http_again() {
     let cluster = Cluster::start().await;
-    let gateway = cluster.gateways[0].address;
     let scopes: Vec<_> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
     let key = cluster.backend(&scopes).key;
     // Thousands of requests at the same moment are a test alone.
     let (alone, together): (Vec<_>, Vec<_>) =
         tests_again().into_iter().partition(|test| test.starts_with("concurrency::"));
-    run(&together, THREADS, gateway, &key);
-    run(&alone, "1", gateway, &key);
+    run(&together, THREADS, &cluster, &key);
+    run(&alone, "1", &cluster, &key);
     cluster.stop().await;
 }

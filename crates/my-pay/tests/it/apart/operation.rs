@@ -6,17 +6,23 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::json;
 
-use crate::support::{
-    Person, Response,
-    cluster::{Cluster, Shape},
-    eventually,
-    person::unique,
-    process::{PATIENCE, Process},
+use crate::{
+    operations::closing_with_money,
+    support::{
+        Client, Person, Response,
+        cluster::{Cluster, Node, Shape},
+        eventually,
+        person::unique,
+        process::{Ended, PATIENCE, Process},
+    },
 };
 
 /// How soon every money service must follow an account. Tests wait as long and no longer: it is
 /// what is promised.
 const SOON: Duration = Duration::from_secs(2);
+
+/// The same of every gateway and a token that an operator ended.
+const REFUSED: Duration = Duration::from_secs(1);
 
 async fn send_one(from: &Person, to: &Person) -> Response {
     let body = json!({"receiverWalletId": to.wallet_id, "amount": 1});
@@ -53,6 +59,74 @@ async fn a_suspension_reaches_every_money_service_until_an_operator_lifts_it() {
     let audit = Process::start(&mut cluster.command(&["admin", "audit"])).wait(PATIENCE);
     assert!(audit.stdout.ends_with("the books add up\n"), "{audit:?}");
     cluster.stop().await;
+}
+
+/// Whoever has these tokens, every gateway knows them, and forgets them in time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_ends_tokens_at_every_gateway_and_stops_money_at_every_service() {
+    let shape = Shape { gateways: 2, ..Shape::default() };
+    let cluster = Cluster::start_with(shape, &[]).await;
+    for (action, login) in [("suspend", 403), ("revoke-sessions", 201)] {
+        let (ann, bob) = two_people(&cluster).await;
+        let clients: Vec<_> = cluster.gateways.iter().map(Node::client).collect();
+        let ask = async |client: &Client| {
+            let answer = client.get("/money/v1/wallets").token(&ann.token).send().await;
+            answer.brief()
+        };
+        for client in &clients {
+            assert_eq!(ask(client).await, "200");
+        }
+        let id = ann.account_id.to_string();
+        operate(&cluster, &["admin", "account", action, &id, "--reason", "stolen"]).await;
+        for client in &clients {
+            eventually(REFUSED, async || ask(client).await == "401 invalid_token").await;
+        }
+        let body = json!({"email": ann.email, "password": ann.password});
+        let again = cluster.client().post("/accounts/v1/auths").json(&body).send().await;
+        assert_eq!(again.status, login, "{action}");
+
+        let wallet = ann.wallet_id.to_string();
+        operate(&cluster, &["admin", "wallet", "freeze", &wallet, "--reason", "stolen"]).await;
+        for _ in 0..30 {
+            assert_eq!(send_one(&bob, &ann).await.brief(), "422 receiver_wallet_frozen");
+        }
+    }
+    cluster.stop().await;
+}
+
+/// Closed as earlier versions closed it, with money in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_money_of_a_closed_wallet_is_paid_out_on_mysql() {
+    let cluster = Cluster::start_with(Shape { gateways: 1, accounts: 1, moneys: 2 }, &[]).await;
+    let (ann, bob) = two_people(&cluster).await;
+    assert_eq!(send_one(&bob, &ann).await.status, 201);
+    let closing = closing_with_money(ann.account_id);
+    cluster.mariadb.execute(&format!("USE account; START TRANSACTION; {closing} COMMIT"));
+    let is_closed = async || send_one(&bob, &ann).await.brief() == "422 receiver_wallet_closed";
+    eventually(SOON, is_closed).await;
+    let create = ["admin", "api-key", "create", "--name", "ops", "--scopes", "operate"];
+    let key = operate(&cluster, &create).await.stdout;
+    let path = format!("/money/v1/wallets/{}/payouts", ann.wallet_id);
+    let pay_out = async || {
+        let body = json!({"amount": 1, "reason": "to her bank"});
+        let call = cluster.client().post(&path).token(key.trim()).key("payout").json(&body);
+        call.send().await
+    };
+    let paid = pay_out().await;
+    assert_eq!(paid.status, 201, "{}", paid.body);
+    for _ in 0..10 {
+        assert_eq!(pay_out().await.body, paid.body);
+    }
+    cluster.stop().await;
+}
+
+/// Runs an operator's command, which succeeds.
+async fn operate(cluster: &Cluster, arguments: &[&str]) -> Ended {
+    let mut command = cluster.command(arguments);
+    let ending = move || Process::start(&mut command).wait(PATIENCE);
+    let ended = tokio::task::spawn_blocking(ending).await.unwrap();
+    assert_eq!(ended.code(), Some(0), "{ended:?}");
+    ended
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ mod files;
 mod interrupted;
 mod log;
 mod metrics;
+mod operator;
 mod outputs;
 mod owner;
 mod requirements;

@@ -5,6 +5,13 @@ use std::net::SocketAddr;
 /// Names the address of that product's gateway.
 pub const GATEWAY_VARIABLE: &str = "APART_GATEWAY";
 
+/// Name the URLs of its databases, for commands: by what name a test gets one, and by what name the
+/// program takes it.
+pub const DATABASE_VARIABLES: [[&str; 2]; 2] = [
+    ["APART_ACCOUNT_DATABASE_URL", "MY_PAY_ACCOUNT_DATABASE_URL"],
+    ["APART_MONEY_DATABASE_URL", "MY_PAY_MONEY_DATABASE_URL"],
+];
+
 /// That address, if there is such a product.
 pub fn gateway() -> Option<SocketAddr> {
     let address = std::env::var_os(GATEWAY_VARIABLE)?;

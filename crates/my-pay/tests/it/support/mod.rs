@@ -23,6 +23,7 @@ use my_pay::{
 use service::clock::{Clock, Timestamp};
 use tempfile::TempDir;
 
+use self::process::{Ended, PATIENCE, Process, my_pay};
 pub use self::{
     backend::Backend,
     client::{Call, Client, Response},
@@ -110,6 +111,24 @@ impl Product {
     /// The data directory.
     pub fn data_dir(&self) -> std::path::PathBuf {
         self.own().folder.path().join("data")
+    }
+
+    /// Runs a command of the program beside the product, to its end.
+    pub async fn command(&self, arguments: &[&str]) -> Ended {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = my_pay(folder.path(), arguments);
+        match &self.own {
+            Some(own) => {
+                command.arg("--data-dir").arg(own.folder.path().join("data"));
+            }
+            None => {
+                for [ours, its] in apart::DATABASE_VARIABLES {
+                    command.env(its, std::env::var_os(ours).unwrap());
+                }
+            }
+        }
+        let ending = move || Process::start(&mut command).wait(PATIENCE);
+        tokio::task::spawn_blocking(ending).await.unwrap()
     }
 
     /// Stops the product and audits its books. Whoever started it apart does both in the end.
