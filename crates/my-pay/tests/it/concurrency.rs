@@ -199,3 +199,29 @@ async fn one_wallet_opened_fifty_times() {
     assert_eq!(wallets.body["items"].as_array().unwrap().len(), 1);
     product.stop().await;
 }
+
+/// An API key acts for two accounts under one idempotency key at once. Nothing locks the key, and
+/// still it is used once.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_of_an_api_key_for_two_accounts() {
+    let product = Product::start().await;
+    let ann = product.person("Ann").await.with_wallet().await;
+    let bob = product.person("Bob").await.with_wallet().await;
+    let backend = product.backend(&["money:fund"]).await;
+    for round in 1..=4 {
+        let call = |person: &Person| {
+            let call = backend.post("/money/v1/deposits").on_behalf_of(person.account_id);
+            call.key(&format!("round {round}")).json(&json!({"amount": 7}))
+        };
+        let calls = (0..50).map(|n| call(if n % 2 == 0 { &ann } else { &bob })).collect();
+        let answers = at_once(calls).await;
+        let expected = json!({"201 ": 25, "422 idempotency_key_reused": 25});
+        assert_eq!(counts(&answers), expected);
+        let fresh = answers.iter().filter(|answer| {
+            answer.status == 201 && answer.header("idempotency-replayed").is_empty()
+        });
+        assert_eq!(fresh.count(), 1);
+        assert_eq!(ann.balance().await + bob.balance().await, 7 * round);
+    }
+    product.stop().await;
+}
