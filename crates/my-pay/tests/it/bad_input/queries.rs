@@ -2,6 +2,7 @@
 
 use hyper::Method;
 use serde_json::json;
+use service::contract::scope::Scope;
 
 use super::ann_with_wallet;
 use crate::support::{Product, specification};
@@ -12,6 +13,7 @@ async fn every_call_refuses_parameters_that_it_does_not_have() {
     let product = Product::start().await;
     let ann = ann_with_wallet(&product).await;
     let body = json!({"amount": 1, "currency": "USD", "name": "Ann"});
+    let backend = product.backend(&scopes()).await;
     let calls = specification::calls();
     assert!(calls.len() >= 19, "the documents are read");
     for (method, template) in calls {
@@ -27,8 +29,14 @@ async fn every_call_refuses_parameters_that_it_does_not_have() {
             ),
             ("%ff=1", "query:invalid_encoding"),
         ] {
-            let call = ann.call(method.clone(), &format!("{path}?{query}")).key("key").json(&body);
-            let refused = call.send().await.brief();
+            let path_and_query = format!("{path}?{query}");
+            let call = ann.call(method.clone(), &path_and_query).key("key").json(&body);
+            let mut refused = call.send().await.brief();
+            if refused == "403 insufficient_scope" {
+                // The call is for API keys.
+                let call = backend.call(method.clone(), &path_and_query).key("key").json(&body);
+                refused = call.send().await.brief();
+            }
             // What the call does have is missing as well, where something is.
             let (kind, found) = refused.split_at("400 invalid_request ".len());
             let found = found.replace("idempotencyKey:required ", "");
@@ -46,6 +54,11 @@ async fn every_call_refuses_parameters_that_it_does_not_have() {
     }
     assert_eq!(ann.balance().await, 0);
     product.stop().await;
+}
+
+/// Every scope.
+fn scopes() -> Vec<&'static str> {
+    Scope::ALL.iter().copied().map(Scope::as_str).collect()
 }
 
 #[tokio::test]
