@@ -4,7 +4,7 @@
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use crate::support::{Person, Product, Response, person::unique, until_revoked};
+use crate::support::{Backend, Person, Product, Response, person::unique, until_revoked};
 
 /// Rounds of a race. Each ends clean.
 const ROUNDS: usize = 100;
@@ -160,5 +160,36 @@ async fn a_race_with_money_that_arrives_ends_clean() {
     }
     eprintln!("{ends:?}");
     assert_eq!(ends.closed + ends.open, ROUNDS);
+    product.stop().await;
+}
+
+/// A company's backend has its own ways to know its customer.
+#[tokio::test]
+async fn a_backend_closes_for_a_customer_without_the_password() {
+    let product = Product::start().await;
+    let ann = product.person("Ann").await.with_wallet().await;
+    let bob = product.person("Bob").await;
+    ann.deposit(5).await;
+    let weak = product.backend(&["accounts:read", "operate"]).await;
+    let strong = product.backend(&["accounts:write"]).await;
+    let path = |person: &Person| format!("/accounts/v1/accounts/{}/closure", person.account_id);
+    let close = async |backend: &Backend, path: &str, acts_for: &Person| {
+        backend.post(path).on_behalf_of(acts_for.account_id).json(&json!({})).send().await
+    };
+    let refused = close(&weak, &path(&ann), &ann).await;
+    assert_eq!(
+        (refused.brief().as_str(), &refused.body["scope"]),
+        ("403 insufficient_scope", &json!("accounts:write"))
+    );
+    assert_eq!(
+        strong.post(&path(&ann)).json(&json!({})).send().await.brief(),
+        "400 account_required"
+    );
+    assert_eq!(close(&strong, &path(&ann), &bob).await.brief(), "404 account_not_found");
+    assert_eq!(balances(&close(&strong, &path(&ann), &ann).await), [(ann.wallet_id, "KRW", 5)]);
+    assert_eq!(close(&strong, &path(&bob), &bob).await.status, 204);
+    let gone = until_revoked(|| bob.get("/accounts/v1/auths")).await;
+    assert_eq!(gone.brief(), "401 invalid_token");
+    assert_eq!(close(&strong, &path(&bob), &bob).await.brief(), "403 account_disabled");
     product.stop().await;
 }

@@ -1,6 +1,7 @@
 //! Kill -9 under load, again and again: nothing that was answered is lost, nothing happens twice,
 //! and what was not answered is completed by asking again.
 
+mod closing;
 pub mod load;
 mod power;
 mod signals;

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod clock;
+mod closing;
 mod failover;
 mod inside;
 mod load;

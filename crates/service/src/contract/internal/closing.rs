@@ -39,7 +39,7 @@ use crate::{
 /// than a read.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Longest wait for an answer: well within what a gateway waits for the account service.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(6);
 
 /// Asks the money service at several addresses.
 pub struct MoneyClient {
