@@ -1,5 +1,6 @@
 //! MariaDB passes the conformance suite, and several services on one schema are as right as one.
 
+mod api_keys;
 mod faults;
 
 use std::{
