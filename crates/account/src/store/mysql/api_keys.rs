@@ -87,7 +87,7 @@ pub(super) async fn rotate(
         (id,),
     )
     .await?;
-    let valid_until = now.plus(overlap);
+    let valid_until = key.expires_at.map_or(now.plus(overlap), |end| end.min(now.plus(overlap)));
     conn.exec_drop(
         "UPDATE api_key_secrets SET valid_until = ? WHERE api_key_id = ?",
         (valid_until.as_micros(), id),

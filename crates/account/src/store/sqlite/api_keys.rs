@@ -81,7 +81,7 @@ pub(super) fn rotate(
         "DELETE FROM api_key_secrets WHERE api_key_id = ? AND valid_until IS NOT NULL",
     )?
     .execute([id])?;
-    let valid_until = now.plus(overlap);
+    let valid_until = key.expires_at.map_or(now.plus(overlap), |end| end.min(now.plus(overlap)));
     db.prepare_cached("UPDATE api_key_secrets SET valid_until = ? WHERE api_key_id = ?")?
         .execute(params![valid_until.as_micros(), id])?;
     insert_secret(db, id, secret, now)?;

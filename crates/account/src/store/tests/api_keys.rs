@@ -95,7 +95,12 @@ pub(super) async fn keys_are_known_by_their_secret_until_they_end(case: Case) {
     let ending = Identity::api_key(2, scopes(), at(10));
     assert_eq!(case.key_of(2, last).await, Some(ending));
     assert_eq!(case.key_of(2, at(10)).await, None);
-    assert_eq!(case.rotate_key(2, 3, deed(COMMAND, 10)).await, Err(KeyRefusal::Expired));
+    // No secret of it goes on for longer.
+    let rotated = case.rotate_key(2, 3, deed(COMMAND, 9)).await.unwrap();
+    assert_eq!(rotated.previous_valid_until, Some(at(10)));
+    assert_eq!(case.key_of(2, last).await, Some(ending));
+    assert_eq!(case.key_of(3, at(10)).await, None);
+    assert_eq!(case.rotate_key(2, 4, deed(COMMAND, 10)).await, Err(KeyRefusal::Expired));
 }
 
 pub(super) async fn a_rotated_key_has_two_secrets_for_a_while(case: Case) {
