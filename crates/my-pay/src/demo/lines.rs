@@ -70,7 +70,8 @@ impl Scene<'_> {
         match reason {
             Reason::Suspended => format!(
                 "is suspended and cannot log in. To enable the account:\n     \
-                 my-pay admin enable-account {account_id} --data-dir {data_dir}"
+                 my-pay admin account enable {account_id} --reason 'it is the demonstration' \
+                 --data-dir {data_dir}"
             ),
             Reason::Closed => "is closed, for good. A demonstration in another data directory \
                                (--data-dir) begins at the beginning"

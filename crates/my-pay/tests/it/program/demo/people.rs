@@ -1,10 +1,12 @@
 //! The demonstration without one of its people: it starts, says who cannot log in and why, and
 //! prints what still works.
 
+use std::process::Command;
+
 use expect_test::expect;
 
 use super::{Demo, paste};
-use crate::support::process::run_my_pay;
+use crate::support::process::{PATIENCE, Process};
 
 /// A call as a person.
 fn call(demo: &Demo, name: &str, method: &str, path: &str, body: &str) -> String {
@@ -36,16 +38,21 @@ fn with_ann_suspended_it_starts_and_she_can_be_enabled() {
 
     let demo = Demo::start(&folder);
     expect![[r#"
-        Ann: ann@example.com, account 10001, is suspended and cannot log in. To enable the account: my-pay admin enable-account 10001 --data-dir 'data'
+        Ann: ann@example.com, account 10001, is suspended and cannot log in. To enable the account: my-pay admin account enable 10001 --reason 'it is the demonstration' --data-dir 'data'
     "#]]
     .assert_eq(&said(&demo, "Ann"));
     assert_eq!(demo.curls("/money/v1/transfers"), Vec::<&str>::new());
     assert_eq!(demo.balance_of_bob(), Some(100_000));
     assert_eq!(paste(demo.curl("/money/v1/transactions"))["items"][0]["amount"], 100_000);
     let ann = demo.of("Ann");
-    let (_, enable) = ann.split_once("my-pay ").expect("the command is printed");
-    let arguments: Vec<_> = enable.split(' ').map(|word| word.trim_matches('\'')).collect();
-    assert_eq!(run_my_pay(folder.path(), &arguments).code(), Some(0));
+    let (_, enable) = ann.split_once("account: ").expect("the command is printed");
+    // As in a terminal whose PATH has the program.
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_my-pay"), folder.path().join("my-pay")).unwrap();
+    let mut shell = Command::new("/bin/bash");
+    shell.args(["-c", enable]).current_dir(folder.path());
+    shell.env_clear().env("PATH", folder.path());
+    let enabled = Process::start(&mut shell).wait(PATIENCE);
+    assert_eq!((enabled.code(), enabled.stderr.as_str()), (Some(0), ""), "{enabled:?}");
     demo.stop();
 
     let demo = Demo::start(&folder);
@@ -59,7 +66,7 @@ fn with_ann_closed_it_starts() {
     let demo = Demo::start(&folder);
     let path = format!("/accounts/v1/accounts/{}", demo.word("Ann", "account"));
     let close = call(&demo, "Ann", "DELETE", &path, "");
-    let closed = std::process::Command::new("bash").args(["-c", &close]).status().unwrap();
+    let closed = Command::new("bash").args(["-c", &close]).status().unwrap();
     assert!(closed.success());
     demo.stop();
 
