@@ -1,6 +1,8 @@
-//! `my-pay up --demo`: two people with funded wallets, and curl lines that move their money. It
-//! runs on loopback addresses only, and its data directory stays the demonstration's.
+//! `my-pay up --demo`: two people with funded wallets, a company's backend with an API key, and
+//! curl lines that move their money. It runs on loopback addresses only, and its data directory
+//! stays the demonstration's.
 
+mod backend;
 mod lines;
 pub(crate) mod mark;
 mod people;
@@ -33,12 +35,22 @@ pub async fn prepare(up: &Up, data_dir: &Path, clock: &Clock) -> anyhow::Result<
         secrets.are_set = true;
         secrets.keep(data_dir)?;
     }
+    let accounts = up.account();
+    if secrets.api_key.is_none() {
+        secrets.api_key = Some(backend::create(accounts).await?);
+        secrets.keep(data_dir)?;
+    }
+    let is_key_accepted = match &secrets.api_key {
+        Some(key) => backend::is_accepted(accounts, key).await?,
+        None => false,
+    };
     let scene = Scene {
         url: format!("http://{}", up.address()),
         data_dir,
         secrets: &secrets,
         ann,
         bob,
+        is_key_accepted,
         key: format!("demo-{}", clock.now().as_millis()),
     };
     Ok(scene.lines())

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use super::{
+    backend::{Key, SCOPES},
     people::{ANN, Away, BOB, Found, Person, Ready, Reason},
     secrets::{self, Secrets},
 };
@@ -15,6 +16,8 @@ pub(super) struct Scene<'a> {
     pub(super) secrets: &'a Secrets,
     pub(super) ann: Found,
     pub(super) bob: Found,
+    /// Whether the backend's key is neither revoked nor rotated.
+    pub(super) is_key_accepted: bool,
     /// Idempotency key of this start: a line that is pasted twice moves money once, and the next
     /// start's moves it again.
     pub(super) key: String,
@@ -26,7 +29,7 @@ impl Scene<'_> {
         let file = secrets::file(self.data_dir);
         writeln!(
             text,
-            "The demonstration, for this machine only. Its passwords are kept in {}.\n\
+            "The demonstration, for this machine only. Its secrets are kept in {}.\n\
              People may top up by themselves here, which makes money out of nothing: it has\n\
              switched on money.self_service_funding, which is off otherwise.\n",
             file.display()
@@ -34,8 +37,14 @@ impl Scene<'_> {
         .expect(WRITES);
         self.introduce(&mut text, &ANN, &self.ann, &self.secrets.ann_password);
         self.introduce(&mut text, &BOB, &self.bob, &self.secrets.bob_password);
+        if let Some(key) = &self.secrets.api_key {
+            self.introduce_backend(&mut text, key);
+        }
         text += "\n";
         self.try_out(&mut text);
+        if let Some(key) = self.secrets.api_key.as_ref().filter(|_| self.is_key_accepted) {
+            self.try_backend(&mut text, key);
+        }
         let url = &self.url;
         writeln!(
             text,
@@ -61,6 +70,21 @@ impl Scene<'_> {
                 let reason = self.explain(*account_id, *reason);
                 writeln!(text, "{name}: {email}, account {account_id}, {reason}")
             }
+        }
+        .expect(WRITES);
+    }
+
+    fn introduce_backend(&self, text: &mut String, Key { id, secret }: &Key) {
+        if self.is_key_accepted {
+            writeln!(text, "A company's backend: API key {id}, {secret}\n     scopes {SCOPES}")
+        } else {
+            let file = secrets::file(self.data_dir);
+            writeln!(
+                text,
+                "A company's backend: API key {id} is revoked, or has another secret than the one \
+                 in {}",
+                file.display()
+            )
         }
         .expect(WRITES);
     }
@@ -131,6 +155,33 @@ impl Scene<'_> {
              # {name} reads the wallets and the history of the account\n\
              curl -s {url}/money/v1/wallets -H 'Authorization: Bearer {token}'\n\
              curl -s {url}/money/v1/transactions -H 'Authorization: Bearer {token}'"
+        )
+        .expect(WRITES);
+    }
+
+    /// The backend acts for a person who can log in, if there is one.
+    fn try_backend(&self, text: &mut String, key: &Key) {
+        let (person, ready) = match (&self.ann, &self.bob) {
+            (_, Found::Ready(bob)) => (&BOB, bob),
+            (Found::Ready(ann), _) => (&ANN, ann),
+            _ => return,
+        };
+        let (url, name, id) = (&self.url, person.name, ready.account_id);
+        let as_backend = format!("-H 'Authorization: Bearer {}'", key.secret);
+        let for_person = format!("{as_backend} -H 'My-Pay-Account: {id}'");
+        writeln!(
+            text,
+            "# The backend tops up the wallet of {name}, for whom it acts (My-Pay-Account)\n\
+             curl -s {url}/money/v1/deposits {for_person} \
+             -H 'Content-Type: application/json' -H 'Idempotency-Key: {}' \
+             -d '{{\"amount\": 5000, \"summary\": \"paid by card\"}}'\n\n\
+             # It reads the history of {name}\n\
+             curl -s {url}/money/v1/transactions {for_person}\n\n\
+             # It may not suspend {name}: the key lacks the scope `operate` (403)\n\
+             curl -s {url}/accounts/v1/accounts/{id}/operations {as_backend} \
+             -H 'Content-Type: application/json' \
+             -d '{{\"action\": \"suspend\", \"reason\": \"to try it\"}}'\n",
+            self.key
         )
         .expect(WRITES);
     }

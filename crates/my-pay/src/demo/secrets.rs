@@ -12,6 +12,8 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use service::files;
 
+use super::backend::Key;
+
 /// Its name in the data directory.
 const NAME: &str = "demonstration.json";
 
@@ -25,6 +27,9 @@ pub(super) struct Secrets {
     /// made, so a start after a crash in between makes them with the same passwords. Once it is
     /// true, another password is one that the account's owner has chosen.
     pub(super) are_set: bool,
+    /// Of the backend, once it is created.
+    #[serde(default)]
+    pub(super) api_key: Option<Key>,
 }
 
 impl Secrets {
@@ -35,7 +40,8 @@ impl Secrets {
             getrandom::fill(&mut random).context("there is no randomness for a password")?;
             Ok(spell(random))
         };
-        Ok(Self { ann_password: password()?, bob_password: password()?, are_set: false })
+        let [ann_password, bob_password] = [password()?, password()?];
+        Ok(Self { ann_password, bob_password, are_set: false, api_key: None })
     }
 
     /// Those of an earlier start, if there was one and its file is still there.

@@ -37,6 +37,8 @@ fn check_refused(folder: &TempDir) {
     let mut apart =
         my_pay(folder.path(), &["account", "--listen", "127.0.0.1:0", "--database-url", url]);
     apart.env("MY_PAY_IDENTITY_KEYS", IDENTITY_KEY);
+    // Nothing listens there.
+    apart.env("MY_PAY_UPSTREAMS_MONEY", "127.0.0.1:9");
     expect![[r#"
         my-pay: the account database is the demonstration's (`my-pay up --demo`), which
             only `my-pay up` serves, on loopback addresses: its passwords and its key

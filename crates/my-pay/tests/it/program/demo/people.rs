@@ -64,10 +64,14 @@ fn with_ann_suspended_it_starts_and_she_can_be_enabled() {
 fn with_ann_closed_it_starts() {
     let folder = tempfile::tempdir().unwrap();
     let demo = Demo::start(&folder);
-    let path = format!("/accounts/v1/accounts/{}", demo.word("Ann", "account"));
-    let close = call(&demo, "Ann", "DELETE", &path, "");
-    let closed = Command::new("bash").args(["-c", &close]).status().unwrap();
-    assert!(closed.success());
+    // A wallet that holds money keeps its account open.
+    let withdraw = call(&demo, "Ann", "POST", "/money/v1/withdrawals", r#"{"amount": 100000}"#);
+    assert_eq!(paste(&format!("{withdraw} -H 'Idempotency-Key: all'"))["balance"], 0);
+    let path = format!("/accounts/v1/accounts/{}/closure", demo.word("Ann", "account"));
+    let body = format!(r#"{{"currentPassword": "{}"}}"#, demo.word("Ann", "password"));
+    let close = call(&demo, "Ann", "POST", &path, &body);
+    let closed = Process::start(Command::new("bash").args(["-c", &close])).wait(PATIENCE);
+    assert_eq!((closed.code(), closed.stdout.as_str()), (Some(0), ""), "{closed:?}");
     demo.stop();
 
     let demo = Demo::start(&folder);
