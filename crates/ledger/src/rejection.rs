@@ -17,7 +17,7 @@ pub enum Rejection {
     WalletFrozen,
     /// The own wallet is closed.
     WalletClosed,
-    /// The wallet of a payout is not closed: its owner can withdraw.
+    /// The wallet of a payout is not closed.
     WalletNotClosed,
     /// The receiver's wallet is frozen.
     ReceiverWalletFrozen,
@@ -58,8 +58,8 @@ impl Rejection {
 
     /// Whether it is recorded under the command's key, so that the same command gets it again even
     /// if it could succeed now. What is not recorded leaves the key free: there is no wallet that
-    /// it could be recorded for, the key is another command's, the wallet is not for operators yet,
-    /// or the client is not the cause.
+    /// it could be recorded for, the key is another command's, the wallet is not closed yet, or the
+    /// client is not the cause.
     pub const fn is_recorded(self) -> bool {
         match self {
             Self::IdempotencyKeyReused

@@ -60,7 +60,7 @@ use crate::State;
             free, and the same request is decided when it is sent again: `wallet_required` and \
             `wallet_not_found`, because there is no wallet to record the answer for; \
             `idempotency_key_reused`, because the key has its answer; `wallet_not_closed`, \
-            because the owner can still withdraw; `system_capacity_exceeded`; requests that \
+            because the wallet may be closed later; `system_capacity_exceeded`; requests that \
             were refused before they were decided (400, 401, 403, 405, 408, 413, 415, 429, 431); \
             and `unavailable`. After \
             `outcome_unknown`, 502 and 504 the same request tells whether anything was \

@@ -57,7 +57,7 @@ impl FromFields for PayoutRequest {
 /// For operators: money goes outside from the closed wallet of any person, as a withdrawal that the
 /// operator's API key asked for. The path names the wallet, and the header `My-Pay-Account` does
 /// not count. The wallet stays closed, and its history shows the withdrawal. A wallet that is not
-/// closed is refused with `wallet_not_closed`: its owner can withdraw.
+/// closed is refused with `wallet_not_closed`.
 #[utoipa::path(
     post, path = "/money/v1/wallets/{id}/payouts", tag = "operations",
     request_body = CreatePayout,

@@ -49,7 +49,7 @@ const ACCOUNT_DISABLED: Kind = kind(403, "account_disabled", "The account is sus
 const WALLET_UNKNOWN: Kind = kind(404, "wallet_not_found", "There is no such wallet of a person");
 const CLOSED_WALLET: Kind = kind(409, "wallet_closed", "The wallet is closed for good");
 const WALLET_NOT_CLOSED: Kind =
-    kind(409, "wallet_not_closed", "The wallet is not closed; its owner can withdraw");
+    kind(409, "wallet_not_closed", "Only closed wallets are paid out, and this one is not closed");
 const WALLET_ALREADY_FROZEN: Kind =
     kind(409, "wallet_already_frozen", "An operator has frozen the wallet already");
 const WALLET_NOT_FROZEN: Kind = kind(409, "wallet_not_frozen", "No operator has frozen the wallet");
