@@ -28,8 +28,8 @@ use crate::support::{
 const CLOSED_AT_ONCE: usize = 12;
 /// Rounds for each way to fail.
 const ROUNDS: usize = 2;
-/// Longer than the closings of a round take.
-const MOMENT_US: u64 = 60_000;
+/// After some of the answers: longer than a closing takes.
+const MOMENT_US: u64 = 20_000;
 
 /// Whom it strikes.
 #[derive(Debug, Clone, Copy)]
@@ -113,9 +113,13 @@ async fn check(cluster: &mut Cluster, bob: &Person, victims: Victims, random: &m
             (n, closed)
         });
     }
+    let mut answers = Vec::new();
+    for _ in 0..random.below(CLOSED_AT_ONCE as u64) {
+        answers.extend(closings.join_next().await.map(Result::unwrap));
+    }
     tokio::time::sleep(Duration::from_micros(random.below(MOMENT_US))).await;
     victims.of(cluster).iter_mut().for_each(Node::kill);
-    let answers = closings.join_all().await;
+    answers.extend(closings.join_all().await);
     victims.of(cluster).iter_mut().for_each(Node::start_again);
     cluster.wait_until_ready().await;
     until_settled(cluster).await;
