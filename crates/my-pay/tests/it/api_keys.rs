@@ -9,6 +9,7 @@ use account::api_keys::{
 use hyper::Method;
 use my_pay::data_dir::account_database;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::support::{Backend, Product, Response, eventually, until_revoked};
 
@@ -112,6 +113,33 @@ async fn a_rotated_key_has_two_secrets_until_the_overlap_is_over() {
     product.advance(Duration::from_secs(3));
     assert_eq!(old.get(KEYS).send().await.brief(), "401 invalid_token");
     assert_eq!(new.get(KEYS).send().await.status, 200);
+    product.stop().await;
+}
+
+/// Requests that are under way with the secret of before are not refused, whatever a gateway had
+/// asked when the rotation overtook it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_interrupts_no_request() {
+    let product = Product::start().await;
+    let manager = product.backend(&["keys:write"]).await;
+    let created =
+        manager.post(KEYS).json(&json!({"name": "Busy", "scopes": ["keys:write"]})).send().await;
+    let path = format!("{KEYS}/{}", id(&created));
+    let mut secret = created.body["key"].as_str().unwrap().to_owned();
+    for _ in 0..10 {
+        let busy = Backend { client: product.client.clone(), key: secret };
+        let mut requests = JoinSet::new();
+        for _ in 0..20 {
+            let (busy, path) = (busy.clone(), path.clone());
+            requests.spawn(async move { busy.get(&path).send().await.brief() });
+        }
+        let rotation = busy.post(&format!("{path}/rotations")).json(&json!({})).send();
+        let rotated = rotation.await;
+        assert_eq!(rotated.status, 201, "{}", rotated.body);
+        secret = rotated.body["key"].as_str().unwrap().to_owned();
+        assert_eq!(busy.get(&path).send().await.status, 200);
+        assert_eq!(requests.join_all().await, ["200"; 20]);
+    }
     product.stop().await;
 }
 
