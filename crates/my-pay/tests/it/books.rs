@@ -196,7 +196,7 @@ async fn all_wallets_come_to_zero() {
         let [people, system, sum, wallets] =
             ["people", "system", "sum", "peopleWallets"].map(|name| won[name].as_i64().unwrap());
         assert_eq!((people + system, sum), (0, 0), "{won}");
-        // What these two hold stays where it is, and nobody else holds less than nothing.
+        // These two keep what they hold, and no other person holds less than nothing.
         people >= held && wallets >= 2
     })
     .await;
