@@ -47,6 +47,7 @@ pub(crate) async fn run<L: LaneStore>(new: impl AsyncFn() -> Subject<L>) {
     operations::a_frozen_wallet_moves_no_money_until_it_is_unfrozen(new().await).await;
     operations::a_frozen_wallet_stays_frozen_whatever_becomes_of_its_account(new().await).await;
     operations::operations_that_change_nothing_are_refused(new().await).await;
+    operations::operations_and_standings_at_once_leave_the_right_status(new().await).await;
     operations::a_closed_wallet_is_paid_out_once(new().await).await;
     operations::an_operation_waits_for_the_batch_and_the_batch_does_not_undo_it(new().await).await;
 }

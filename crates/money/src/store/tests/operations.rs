@@ -221,3 +221,25 @@ pub(super) async fn a_closed_wallet_is_paid_out_once<L: LaneStore>(mut subject: 
     let report = (subject.audit)().await;
     assert!(report.is_clean(), "{report}");
 }
+
+/// Whichever comes first, the status in the end is what both ask for.
+pub(super) async fn operations_and_standings_at_once_leave_the_right_status<L: LaneStore>(
+    mut subject: Subject<L>,
+) {
+    let id = subject.open(ANN, Currency::KRW).await.id;
+    for round in 1..=20 {
+        let is_odd = round % 2 == 1;
+        let action = if is_odd { FreezeAction::Freeze } else { FreezeAction::Unfreeze };
+        let operations = Arc::clone(&subject.operations);
+        let operating =
+            tokio::spawn(async move { operations.operate(new(id, action), at(round)).await });
+        // Each standing meets a freeze as well as an unfreeze.
+        let standing = if round % 4 < 2 { WalletStatus::Frozen } else { WalletStatus::Active };
+        subject.stand(ANN, standing, round).await;
+        operating.await.unwrap().unwrap().unwrap();
+        let expected = if is_odd { WalletStatus::Frozen } else { standing };
+        assert_eq!(subject.status(id).await, expected, "round {round}");
+        let report = (subject.audit)().await;
+        assert!(report.is_clean(), "round {round}: {report}");
+    }
+}
