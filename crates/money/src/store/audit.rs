@@ -2,14 +2,15 @@
 //! believes, and names the rows that contradict each other.
 
 mod rules;
+mod standings;
 
 use std::fmt;
 
 use service::clock::Timestamp;
 
-use self::rules::{
-    API_KEY_ID, CREATED_AT_MILLIS_HEX, FROZEN, FROZEN_WALLETS, NONE_FROZEN, RULES,
-    RULES_OF_OPERATIONS, Rule,
+use self::{
+    rules::{API_KEY_ID, CREATED_AT_MILLIS_HEX, RULES, Rule},
+    standings::{FROZEN, FROZEN_WALLETS, NONE_FROZEN, RULES_OF_OPERATIONS},
 };
 
 pub(super) const WALLETS: &str = "SELECT COUNT(*) FROM wallets";

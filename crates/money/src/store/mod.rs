@@ -6,6 +6,7 @@ pub mod audit;
 mod books;
 mod durable;
 pub mod mysql;
+mod operations;
 pub mod sqlite;
 mod stripes;
 mod totals;
@@ -18,7 +19,6 @@ use ledger::{
 use prometheus_client::registry::Registry;
 use service::{
     BoxFuture,
-    clock::Timestamp,
     installation::Installation,
     store::{
         counter::Counter,
@@ -29,10 +29,10 @@ use service::{
 pub(crate) use self::durable::DurableReads;
 pub use self::{
     books::{BookedTransfer, BooksPage, BooksQuery, Leg},
+    operations::Operations,
     totals::{CurrencyTotal, Totals},
 };
 use self::{mysql::MySqlStore, sqlite::SqliteStore};
-use crate::operations::{NewOperation, Operation, OperationRefusal};
 
 /// The counters of ids, on every database.
 const COUNTERS: &[Counter] = &[
@@ -293,27 +293,6 @@ pub trait LaneStore: Send {
     /// Ends the transaction without effect, and frees what it has locked. Does nothing if there is
     /// none.
     fn rollback(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
-}
-
-/// What operators do, in transactions of their own beside the lanes, and what they did.
-pub trait Operations: Send + Sync {
-    /// Carries out an operation and records it. `Ok` means that both are on disk. A lane loads the
-    /// wallet's new status with its next batch: batches and operations lock what they change, and
-    /// are one after the other.
-    fn operate(
-        &self,
-        new: NewOperation,
-        now: Timestamp,
-    ) -> BoxFuture<'_, Result<Result<Operation, OperationRefusal>, StoreError>>;
-
-    /// A wallet's operations before the sequence `before`, newest first, at most `limit`. `None` if
-    /// there is no such wallet of a person.
-    fn operations(
-        &self,
-        wallet_id: WalletId,
-        before: Option<i64>,
-        limit: u32,
-    ) -> BoxFuture<'_, Result<Option<Vec<Operation>>, StoreError>>;
 }
 
 /// A transfer, and what its receiver needs to see it.

@@ -49,7 +49,7 @@ const OWN_PRODUCT_ONLY: [(&str, &str); 25] = [
     ("limits::a_session_may_ask_so_often_and_no_more", "changes settings"),
     ("limits::an_address_may_ask_so_often_and_no_more", "changes settings"),
     ("moving_money::with_a_wallet_a_rejection_is_recorded_and_moves_nothing", "owns all wallets"),
-    ("operations::the_money_of_a_closed_wallet_is_paid_out_once", "opens SQLite"),
+    ("payouts::the_money_of_a_closed_wallet_is_paid_out_once", "opens SQLite"),
     ("security::a_service_believes_nobody_but_the_gateway", "calls the services in its process"),
     ("security::secrets_are_not_on_disk", "looks into the files of SQLite"),
     ("security::without_a_valid_token_nothing_answers", "holds the clock"),

@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::json;
 
 use crate::{
-    operations::closing_with_money,
+    payouts::closing_with_money,
     support::{
         Client, Person, Response,
         cluster::{Cluster, Node, Shape},
