@@ -52,6 +52,18 @@ fn the_database_itself_refuses_what_must_never_be() {
     insert(1 << 53, 1, None).expect_err("not exact in every JSON reader");
     insert(10_002, 1, Some(5)).expect_err("closed accounts are not valid");
     db.execute("UPDATE id_blocks SET next_value = 0", []).expect_err("ids start at 1");
+    let insert = |id: i64, expires_at: Option<i64>, revoked_by: Option<i64>| {
+        db.execute(
+            "INSERT INTO api_keys (id, name, scopes, created_at, expires_at, revoked_by)
+             VALUES (?, 'a', 'operate', 7, ?, ?)",
+            rusqlite::params![id, expires_at, revoked_by],
+        )
+    };
+    insert(1, None, None).unwrap();
+    insert(2, Some(8), None).unwrap();
+    insert(0, None, None).expect_err("ids start at 1");
+    insert(3, Some(7), None).expect_err("a key that ends at its beginning");
+    insert(3, None, Some(1)).expect_err("who revoked a key that is not revoked");
 }
 
 #[test]

@@ -166,3 +166,35 @@ fn queries_are_decoded_and_refuse_repeats() {
         assert_eq!(read(bad).unwrap_err().kind.code, "invalid_request", "{bad}");
     }
 }
+
+#[derive(Debug)]
+struct Names(Vec<String>);
+
+impl FromFields for Names {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        fields.texts("names").map(Self)
+    }
+}
+
+#[test]
+fn a_list_of_texts_is_read_as_it_is() {
+    let good = br#"{"names": ["a", " b\u00e9 ", ""]}"#;
+    assert_eq!(Fields::read_json::<Names>(good).unwrap().0, ["a", " b\u{e9} ", ""]);
+    assert!(Fields::read_json::<Names>(br#"{"names":[]}"#).unwrap().0.is_empty());
+    for (bad, code, message) in [
+        ("{}", "required", "is required"),
+        (r#"{"names":null}"#, "required", "is required"),
+        (r#"{"names":"a"}"#, "wrong_type", "must be an array of strings, not a string"),
+        (r#"{"names":["a",[]]}"#, "wrong_type", "must be an array of strings, not of an array"),
+        (r#"{"names":[null]}"#, "wrong_type", "must be an array of strings, not of null"),
+        (r#"{"names":["\ud800"]}"#, "invalid_text", "contains an invalid escape"),
+    ] {
+        let problem = Fields::read_json::<Names>(bad.as_bytes()).unwrap_err();
+        let document: serde_json::Value =
+            serde_json::from_slice(&problem.document("/", "r")).unwrap();
+        let error = &document["errors"][0];
+        assert_eq!((&error["code"], &error["message"]), (&code.into(), &message.into()), "{bad}");
+    }
+    let query = Fields::read_query::<Names>(Some("names=a")).unwrap_err();
+    assert_eq!(query.kind.code, "invalid_request");
+}
