@@ -193,3 +193,39 @@ async fn a_backend_closes_for_a_customer_without_the_password() {
     assert_eq!(close(&strong, &path(&bob), &bob).await.brief(), "403 account_disabled");
     product.stop().await;
 }
+
+/// An operator suspends accounts that are being closed, and enables those that are not closed then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_beside_it_changes_nothing_about_a_clean_end() {
+    let product = Product::start().await;
+    let operator = product.backend(&["operate"]).await;
+    let operate = async |ann: &Person, action: &str| {
+        let path = format!("/accounts/v1/accounts/{}/operations", ann.account_id);
+        let body = json!({"action": action, "reason": "beside a closing"});
+        operator.post(&path).json(&body).send().await.brief()
+    };
+    let bob = product.person("Bob").await.with_wallet().await;
+    bob.deposit(1_000).await;
+    for round in 0..20 {
+        let ann = product.person("Ann").await.with_wallet().await;
+        let (closed, suspended) = tokio::join!(ann.close(), operate(&ann, "suspend"));
+        match (closed.brief().as_str(), suspended.as_str()) {
+            // Suspended before, after, or while its wallets were being closed.
+            ("204", "201" | "409 account_closed") => {
+                assert_eq!(operate(&ann, "enable").await, "409 account_closed", "{round}");
+                let refused = send(&bob, &ann, 1).await.brief();
+                assert_eq!(refused, "422 receiver_wallet_closed", "{round}");
+            }
+            ("403 account_disabled" | "401 invalid_token", "201") => {
+                assert_eq!(operate(&ann, "enable").await, "201", "{round}");
+                let body = json!({"email": ann.email, "password": ann.password});
+                let login = ann.client.post("/accounts/v1/auths").json(&body).send().await;
+                let token = login.body["accessToken"].as_str().unwrap().to_owned();
+                let again = Person { token, ..ann.clone() };
+                assert_eq!(again.close().await.status, 204, "{round}");
+            }
+            unclean => panic!("{round}: {unclean:?}"),
+        }
+    }
+    product.stop().await;
+}

@@ -14,7 +14,7 @@ use crate::support::{
     random::Random,
 };
 
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 5;
 /// Accounts that are closed at once in a round.
 const CLOSED_AT_ONCE: usize = 16;
 /// After some of the answers: longer than a closing takes.
