@@ -11,16 +11,23 @@ from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.openapi.checks import RejectedPositiveData
 
 URL = os.environ["API_CHECK_URL"]
-# A line of `my-pay seed`.
+# Lines of `my-pay seed`: all of them, and the one of this run.
+with open("seed.jsonl") as lines:
+    SEEDED = [json.loads(line) for line in lines]
 ACCOUNT = json.loads(os.environ["API_CHECK_ACCOUNT"])
 NUMBERS = itertools.count()
+# A company's backend, with every scope.
+KEY, KEY_ID = os.environ["API_CHECK_KEY"], os.environ["API_CHECK_KEY_ID"]
+ACTS_FOR = "My-Pay-Account"
+TURNS = itertools.count()
 
 
-def post(path, body):
+def post(path, body, token=None):
     """What the service answers to a request that must succeed."""
-    request = urllib.request.Request(
-        URL + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+    headers = {"Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(URL + path, json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
@@ -34,28 +41,77 @@ def log_in(credentials):
 MADE = {}
 
 
-@schemathesis.auth(refresh_interval=None)
-class Token:
-    """The token of the account in the path, if a request made it, or else the seeded account's.
+def is_for(operation, scheme):
+    """Whether the document lets people (`bearer`) or backends (`api_key`) make the call."""
+    declared = operation.definition.raw.get("security", [])
+    return any(scheme in requirement for requirement in declared)
 
-    Calls that end sessions get the token of an account of their own.
+
+def new_account():
+    """The id and a token of an account that was made for one request."""
+    credentials = {
+        "email": f"ended-{os.getpid()}-{next(NUMBERS)}@example.com",
+        "password": secrets.token_urlsafe(),
+    }
+    made = post("/accounts/v1/accounts", {"name": "Ended", **credentials})
+    return made["id"], log_in(credentials)
+
+
+@schemathesis.auth(refresh_interval=None)
+class Asker:
+    """Who makes a request: the API key where only backends may, and otherwise the key and a person in
+    turn. The key acts for the account that the person would be.
+
+    A person is the account in the path, if a request made it, or else the seeded account. Calls that
+    end sessions get an account of their own.
     """
 
     def get(self, case, context):
-        token = MADE.get(str((case.path_parameters or {}).get("id")))
-        if token is not None and context.operation.path.startswith("/accounts/"):
-            return token
-        if context.operation.method.upper() != "DELETE":
-            return ACCOUNT["accessToken"]
-        credentials = {
-            "email": f"ended-{os.getpid()}-{next(NUMBERS)}@example.com",
-            "password": secrets.token_urlsafe(),
-        }
-        post("/accounts/v1/accounts", {"name": "Ended", **credentials})
-        return log_in(credentials)
+        operation = context.operation
+        account, token = ACCOUNT["accountId"], ACCOUNT["accessToken"]
+        id = str((case.path_parameters or {}).get("id"))
+        if id in MADE and operation.path.startswith("/accounts/v1/accounts/"):
+            account, token = int(id), MADE[id]
+        elif operation.method.upper() == "DELETE" and operation.path.startswith("/accounts/v1/auths"):
+            account, token = new_account()
+        people, keys = is_for(operation, "bearer"), is_for(operation, "api_key")
+        if keys and (not people or next(TURNS) % 2):
+            return KEY, account
+        return token, account
 
     def set(self, case, data, context):
-        case.headers["Authorization"] = f"Bearer {data}"
+        token, account = data
+        case.headers["Authorization"] = f"Bearer {token}"
+        # Most accounts that are drawn are none. Values that are to be refused stay.
+        drawn = str(case.headers.get(ACTS_FOR))
+        if token == KEY and drawn.isdecimal() and 1 <= int(drawn) < 2**53:
+            case.headers[ACTS_FOR] = str(account)
+
+
+# What would end the accounts and the key that the other requests are made with: the call, and what is
+# spared. Another one takes the place.
+SPARED = {
+    "/accounts/v1/accounts/{id}/closure": [str(account["accountId"]) for account in SEEDED],
+    "/accounts/v1/accounts/{id}/operations": [str(account["accountId"]) for account in SEEDED],
+    "/accounts/v1/api-keys/{id}": [KEY_ID],
+    "/accounts/v1/api-keys/{id}/rotations": [KEY_ID],
+}
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Spares what is needed by other requests."""
+    id = str((case.path_parameters or {}).get("id"))
+    if case.operation.method.upper() != "GET" and id in SPARED.get(case.operation.path, []):
+        if case.operation.path.startswith("/accounts/v1/accounts/"):
+            account, token = new_account()
+            MADE[str(account)] = token
+        else:
+            new = {"name": "spare", "scopes": ["wallets:read"]}
+            account = post("/accounts/v1/api-keys", new, KEY)["apiKey"]["id"]
+        case.path_parameters["id"] = account
+        if str((case.headers or {}).get(ACTS_FOR)) == id:
+            case.headers[ACTS_FOR] = str(account)
 
 
 @schemathesis.hook
@@ -81,7 +137,12 @@ def always(value):
 BEYOND_SCHEMA = {
     ("amount", "not_an_integer"): is_fraction,
     ("walletId", "not_an_integer"): is_fraction,
+    ("overlapSeconds", "not_an_integer"): is_fraction,
     ("receiverWalletId", "not_an_integer"): is_fraction,
+    # Ends of API keys are compared with the clock.
+    ("expiresAt", "not_in_future"): always,
+    # Calls about all accounts are about no single one.
+    ("My-Pay-Account", "unexpected_account"): always,
     # Cursors are good for the wallet that gave them.
     ("cursor", "invalid_cursor"): always,
     # Passwords are compared with a list of common ones and with the other fields.
@@ -127,5 +188,9 @@ def filter_failure(context, failure, case, response):
     if not isinstance(failure, RejectedPositiveData) or response.status_code != 400:
         return True
     sent = {**(case.query or {}), **body}
-    errors = response.json().get("errors", [])
+    problem = response.json()
+    # The header that an API key needs is one that people may leave out.
+    if problem.get("code") == "account_required":
+        return ACTS_FOR in (case.headers or {})
+    errors = problem.get("errors", [])
     return not errors or not all(is_beyond_schema(error, sent) for error in errors)

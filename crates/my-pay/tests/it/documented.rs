@@ -68,8 +68,9 @@ async fn the_services_start_apart_as_the_readme_says() {
     for (documented, free) in PORTS.iter().zip(&ports) {
         script = script.replace(&format!("127.0.0.1:{documented}"), &format!("127.0.0.1:{free}"));
     }
-    // As the terminal does when it is closed.
-    let script = format!("set -e\n{script}\ntrap 'kill $(jobs -p)' TERM\nwait || true\nwait\n");
+    // An answer has no end of line. And as the terminal does when it is closed.
+    let script =
+        format!("set -e\n{script}\necho\ntrap 'kill $(jobs -p)' TERM\nwait || true\nwait\n");
     let path = format!("{}:/usr/bin:/bin", folder.path().display());
     let mut command = Command::new("bash");
     command.args(["-c", &script]).env_clear().env("PATH", path).current_dir(folder.path());
@@ -83,11 +84,19 @@ async fn the_services_start_apart_as_the_readme_says() {
     })
     .await;
     assert!(terminal.is_running(), "a command failed: {:#?}", terminal.wait(PATIENCE));
-    let ann = Person::register(client, "Ann").await.with_wallet().await;
-    let body = serde_json::json!({"amount": 3_000});
-    let refused = ann.move_money("deposits", "for-nothing", &body).await;
-    assert_eq!((refused.status, &refused.body["code"]), (403, &"insufficient_scope".into()));
-    assert_eq!(ann.balance().await, 0);
+    // What the backend and its customer are answered, in this order.
+    for answer in [
+        r#""email":"ann@example.com""#,
+        r#""balance":0"#,
+        r#""summary":"card payment","balance":5000"#,
+        r#""balance":5000"#,
+        r#""scope":"money:fund""#,
+        r#""scope":"money:send""#,
+    ] {
+        terminal.wait_for(|line| line.contains(answer).then_some(()));
+    }
+    let bob = Person::register(client, "Bob").await.with_wallet().await;
+    assert_eq!(bob.balance().await, 0);
     terminal.signal(Signal::TERM);
     terminal.wait(PATIENCE);
 }
