@@ -1,5 +1,6 @@
 //! The engine over a real store: many at once, once each, and honest when the store fails.
 
+mod api_keys;
 mod closing;
 mod held_by_others;
 mod instances;
