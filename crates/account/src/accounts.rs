@@ -1,12 +1,16 @@
 //! What people do with their accounts. No HTTP and no SQL here.
 
+use std::fmt;
+
 use service::contract::{
-    account_feed::Standing, introspection::TokenDigest, revocations::Revocation,
+    account_feed::Standing, identity::Asker, introspection::TokenDigest, revocations::Revocation,
 };
 
 use crate::{
     AccountService, Email, Error, NewPassword,
-    store::{Account, ChangeRefusal, Changed, EmailTaken, InsertAccount, UpdateAccount},
+    store::{
+        Account, ChangeRefusal, Changed, EmailChange, EmailTaken, InsertAccount, UpdateAccount,
+    },
     unbroken,
 };
 
@@ -22,6 +26,19 @@ pub struct NewAccount {
     pub email: Email,
     /// Not the commonest, not the name, not the email.
     pub password: NewPassword,
+}
+
+/// What an owner changes: all of it at once.
+#[derive(Clone)]
+pub struct AccountChange {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// Must not be any other account's.
+    pub email: Email,
+    /// `false` suspends the account.
+    pub is_valid: bool,
+    /// The account's password, as it was typed. A person needs it to change the email.
+    pub current_password: Option<String>,
 }
 
 impl AccountService {
@@ -55,10 +72,28 @@ impl AccountService {
     }
 
     /// Changes an account for its owner. Suspending it ends its tokens, and only an operator undoes
-    /// it.
-    pub async fn update_account(&self, id: i64, update: UpdateAccount) -> Result<Account, Error> {
+    /// it. For another email, or another spelling of it, a person needs the current password: a
+    /// stolen access token must not suffice to take the account over.
+    pub async fn update_account(
+        &self,
+        asker: Asker,
+        id: i64,
+        change: AccountChange,
+    ) -> Result<Account, Error> {
         let service = self.clone();
         unbroken(async move {
+            let AccountChange { name, email, is_valid, current_password } = change;
+            let is_other = service.account(id).await?.email != email.as_str();
+            let email_change = match (asker, current_password) {
+                (Asker::ApiKey { .. }, _) => EmailChange::Allowed,
+                (Asker::Person { .. }, Some(password)) if is_other => {
+                    let confirmed = service.confirm_password(id, password).await?;
+                    EmailChange::Confirmed(confirmed.password_hash)
+                }
+                // If the email has become another one since, the store refuses the change.
+                (Asker::Person { .. }, _) => EmailChange::Refused,
+            };
+            let update = UpdateAccount { name, email, is_valid, email_change };
             let now = service.0.clock.now();
             let updated = service.0.store.update_account(id, update, now).await?;
             Ok(service.announce(updated.map_err(refused)?))
@@ -97,5 +132,14 @@ pub(crate) fn refused(refusal: ChangeRefusal) -> Error {
         ChangeRefusal::Unknown => Error::AccountNotFound,
         ChangeRefusal::NotActive => Error::AccountDisabled,
         ChangeRefusal::EmailTaken => Error::EmailTaken,
+        ChangeRefusal::EmailDiffers => Error::CurrentPasswordRequired,
+        ChangeRefusal::PasswordDiffers => Error::InvalidCurrentPassword,
+    }
+}
+
+impl fmt::Debug for AccountChange {
+    /// Personal and secret: not shown, so that no log can have it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccountChange(..)")
     }
 }

@@ -8,9 +8,14 @@ use service::{
 };
 
 use crate::{
-    AccountService, Error, Token, email,
+    AccountService, Error, Token,
+    accounts::refused,
+    email,
     metrics::UseBefore,
-    store::{Account, Credentials, NewPair, Repetition, Replacement, Rotation, Session},
+    store::{
+        Account, ConfirmedLogin, Credentials, NewPair, PasswordHash, Repetition, Replacement,
+        Rotation, Session,
+    },
     token::{Salt, TokenKind},
     unbroken,
 };
@@ -56,27 +61,30 @@ impl AccountService {
     }
 
     async fn try_log_in(&self, login: Login) -> Result<Tokens, Error> {
+        let attempt = self.begin_attempt(&login.email).await?;
         let credentials = self.credentials(&login.email).await?;
         let (account, stored) = match credentials {
             Some(Credentials { account, password_hash }) => (Some(account), Some(password_hash)),
             None => (None, None),
         };
         // One path for known and unknown emails, so that both take the same time.
-        let matches = self.0.hasher.verify(login.password, stored).await?;
-        let account = account.filter(|_| matches).ok_or(Error::InvalidCredentials)?;
+        let matches = self.0.hasher.verify(login.password, stored.clone()).await?;
+        let (Some(account), Some(password_hash), true) = (&account, stored, matches) else {
+            self.report_wrong(attempt, account.as_ref());
+            return Err(Error::InvalidCredentials);
+        };
         match account.standing {
-            Standing::Active => self.start_session(account.id).await,
-            Standing::Suspended | Standing::Closed => Err(Error::AccountDisabled),
+            Standing::Active => {
+                let password_hash = PasswordHash(password_hash);
+                let email = attempt.email;
+                let login = ConfirmedLogin { account_id: account.id, password_hash, email };
+                self.begin_session(login).await
+            }
+            Standing::Suspended | Standing::Closed => {
+                self.0.store.forget_attempts(attempt.email).await?;
+                Err(Error::AccountDisabled)
+            }
         }
-    }
-
-    /// Verifies the current password of an account for its owner.
-    pub async fn confirm_password(&self, id: i64, password: String) -> Result<(), Error> {
-        let account = self.account(id).await?;
-        let found = self.credentials(&account.email).await?;
-        let stored = found.ok_or(Error::AccountNotFound)?.password_hash;
-        let matches = self.0.hasher.verify(password, Some(stored)).await?;
-        if matches { Ok(()) } else { Err(Error::InvalidCurrentPassword) }
     }
 
     /// An account whose address became another one's keeps the spelling of before for itself.
@@ -91,12 +99,27 @@ impl AccountService {
         Ok(self.0.store.credentials(now).await?)
     }
 
+    async fn begin_session(&self, login: ConfirmedLogin) -> Result<Tokens, Error> {
+        let service = self.clone();
+        unbroken(async move {
+            let minted = service.mint_random().await?;
+            let sessions_max = service.0.config.sessions_max;
+            let started = service.0.store.log_in(login, minted.pair, sessions_max).await?;
+            let started = started.map_err(|refusal| match refused(refusal) {
+                // It was right when it was verified, and was changed since.
+                Error::InvalidCurrentPassword => Error::InvalidCredentials,
+                error => error,
+            })?;
+            service.revoke(&started.ended);
+            Ok(minted.given_to(started.account))
+        })
+        .await
+    }
+
     pub(crate) async fn start_session(&self, account_id: i64) -> Result<Tokens, Error> {
         let service = self.clone();
         unbroken(async move {
-            let access = Token::generate(TokenKind::Access)?;
-            let refresh = Token::generate(TokenKind::Refresh)?;
-            let minted = service.mint(access, refresh).await?;
+            let minted = service.mint_random().await?;
             let sessions_max = service.0.config.sessions_max;
             let started =
                 service.0.store.start_session(account_id, minted.pair, sessions_max).await?;
@@ -186,6 +209,12 @@ impl AccountService {
             Ok(())
         })
         .await
+    }
+
+    async fn mint_random(&self) -> Result<Minted, Error> {
+        let access = Token::generate(TokenKind::Access)?;
+        let refresh = Token::generate(TokenKind::Refresh)?;
+        self.mint(access, refresh).await
     }
 
     async fn mint(&self, access: Token, refresh: Token) -> Result<Minted, Error> {

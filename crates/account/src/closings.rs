@@ -153,7 +153,13 @@ impl AccountService {
     async fn settle(&self, id: i64) -> Result<Account, store::Error> {
         match self.0.store.close_account(id, self.0.clock.now()).await? {
             Ok(changed) => Ok(self.announce(changed)),
-            Err(ChangeRefusal::NotActive | ChangeRefusal::Unknown | ChangeRefusal::EmailTaken) => {
+            Err(
+                ChangeRefusal::NotActive
+                | ChangeRefusal::Unknown
+                | ChangeRefusal::EmailTaken
+                | ChangeRefusal::EmailDiffers
+                | ChangeRefusal::PasswordDiffers,
+            ) => {
                 let account = self.0.store.account(id).await?;
                 account
                     .filter(|account| account.standing == Standing::Closed)

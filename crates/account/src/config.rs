@@ -2,6 +2,8 @@
 
 use std::{num::NonZero, thread::available_parallelism, time::Duration};
 
+use crate::{attempts::AttemptLimits, resets::RESET_LIFETIME_MAX};
+
 /// Most live sessions that an account may be allowed, which is also the longest list of them.
 pub const SESSIONS_MAX: usize = 100;
 
@@ -16,6 +18,11 @@ pub struct Config {
     pub refresh_grace: Duration,
     /// Live sessions an account may have, 1 to 100; one more ends the oldest. 100.
     pub sessions_max: usize,
+    /// How often a password may be tried. 1 to 100 attempts are free, 5 if not given; the wait
+    /// between later ones grows to 1 to 900 seconds, 60 if not given.
+    pub login_attempts: AttemptLimits,
+    /// How long a reset token is valid, 1 minute to 24 hours. 30 minutes.
+    pub reset_token_lifetime: Duration,
     /// How passwords are hashed.
     pub password: PasswordConfig,
 }
@@ -53,6 +60,8 @@ impl Default for Config {
             refresh_token_lifetime: Duration::from_hours(30 * 24),
             refresh_grace: Duration::from_secs(10),
             sessions_max: SESSIONS_MAX,
+            login_attempts: AttemptLimits { free: 5, wait_max: Duration::from_mins(1) },
+            reset_token_lifetime: Duration::from_mins(30),
             password: PasswordConfig::default(),
         }
     }
@@ -95,6 +104,21 @@ impl Config {
                 (1..=SESSIONS_MAX).contains(&self.sessions_max),
                 "sessions_max",
                 "must be from 1 to 100",
+            ),
+            (
+                (1..=100).contains(&self.login_attempts.free),
+                "login_attempts_free",
+                "must be from 1 to 100",
+            ),
+            (
+                (second..=Duration::from_mins(15)).contains(&self.login_attempts.wait_max),
+                "login_wait_seconds_max",
+                "must be from 1 to 900",
+            ),
+            (
+                (Duration::from_mins(1)..=RESET_LIFETIME_MAX).contains(&self.reset_token_lifetime),
+                "reset_token_lifetime",
+                "must be from 1 minute to 24 hours",
             ),
             (
                 (8..=1_048_576).contains(&password.memory_kib),
@@ -140,6 +164,12 @@ mod tests {
         check("refresh_grace", |c| c.refresh_grace = Duration::from_secs(61));
         check("sessions_max", |c| c.sessions_max = 0);
         check("sessions_max", |c| c.sessions_max = 101);
+        check("login_attempts_free", |c| c.login_attempts.free = 0);
+        check("login_wait_seconds_max", |c| {
+            c.login_attempts.wait_max = Duration::from_secs(901);
+        });
+        check("reset_token_lifetime", |c| c.reset_token_lifetime = Duration::from_secs(59));
+        check("reset_token_lifetime", |c| c.reset_token_lifetime = Duration::from_hours(25));
         check("password.memory_kib", |c| c.password.memory_kib = 7);
         check("password.iterations", |c| c.password.iterations = 0);
         check("password.threads_max", |c| c.password.threads_max = 0);

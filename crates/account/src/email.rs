@@ -4,6 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use email_address::{EmailAddress, Options};
 use icu_normalizer::ComposingNormalizerBorrowed;
+use sha2::{Digest as _, Sha256};
 
 /// Longest address, in characters (RFC 5321, section 4.5.3.1, leaves 254 for the address itself).
 pub const EMAIL_LENGTH_MAX: usize = 254;
@@ -13,6 +14,18 @@ pub const EMAIL_LENGTH_MAX: usize = 254;
 pub struct Email {
     original: String,
     normalised: String,
+}
+
+/// SHA-256 of an address as it is compared, or of other text as it was typed. It counts attempts to
+/// guess a password without a list of the addresses that were tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmailDigest(pub(crate) [u8; 32]);
+
+impl EmailDigest {
+    /// The same for all spellings of one address, whether an account has it or not.
+    pub fn of(text: &str) -> Self {
+        Self(Sha256::digest(normalise(text).as_bytes()).into())
+    }
 }
 
 /// The text is not an email address.
@@ -176,6 +189,7 @@ mod tests {
                 let first = seen.entry(email.normalised().to_owned()).or_insert(number);
                 assert_eq!(*first, number, "{text}");
                 assert_eq!(normalise(email.normalised()), email.normalised(), "{text}: stable");
+                assert_eq!(EmailDigest::of(text), EmailDigest::of(same[0]), "{text}");
             }
         }
         assert_eq!(seen.len(), spellings.len(), "{seen:?}");

@@ -1,9 +1,16 @@
 //! Everything that a use case may answer instead of success. What clients see of it is decided in
 //! `http/problems.rs`.
 
+use std::time::Duration;
+
 use service::contract::closing::{ClosingFailure, Holding};
 
-use crate::{api_keys::KeyRefusal, operations::OperationRefusal, password::HashError, store};
+use crate::{
+    api_keys::KeyRefusal,
+    operations::OperationRefusal,
+    password::{HashError, UnfitPassword},
+    store,
+};
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +21,33 @@ pub enum Error {
     /// No account has this email and password. Which of the two is wrong is nobody's business.
     #[error("the email or the password is wrong")]
     InvalidCredentials,
+    /// The password of this email was tried too often lately. This one was not verified.
+    #[error("the password was tried too often")]
+    TooManyAttempts {
+        /// Until it may be tried again.
+        wait: Duration,
+    },
+    /// The current password, which confirms a change, is wrong.
+    #[error("the current password is wrong")]
+    InvalidCurrentPassword,
+    /// The change needs the current password, and none was given.
+    #[error("the change needs the current password")]
+    CurrentPasswordRequired,
+    /// The new password may not be set for this account.
+    #[error("the new password is not fit")]
+    UnfitPassword(#[from] UnfitPassword),
+    /// The reset token is unknown, expired, used before or void.
+    #[error("the reset token is not valid")]
+    InvalidResetToken,
+    /// The account has got too many reset tokens lately.
+    #[error("the account has got too many reset tokens")]
+    TooManyResets {
+        /// Until it may have another.
+        wait: Duration,
+    },
+    /// The account is closed, for good: its password is of no further use.
+    #[error("the account is closed")]
+    AccountClosed,
     /// The account is suspended or closed; said only to who knows its password or held its token.
     #[error("the account is suspended or closed")]
     AccountDisabled,
@@ -38,9 +72,6 @@ pub enum Error {
     /// The account may be closed or not. It is settled within moments.
     #[error("it is not known whether the account was closed")]
     ClosingUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The current password, which confirms a change, is wrong.
-    #[error("the current password is wrong")]
-    InvalidCurrentPassword,
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] store::Error),

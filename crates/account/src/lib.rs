@@ -3,6 +3,7 @@
 
 mod accounts;
 pub mod api_keys;
+pub mod attempts;
 mod auths;
 mod background;
 mod closings;
@@ -17,7 +18,10 @@ mod introspection;
 mod metrics;
 pub mod operations;
 pub mod password;
+mod password_resets;
+mod passwords;
 mod readiness;
+pub mod resets;
 mod revocations;
 pub mod rotation;
 mod seed;
@@ -36,7 +40,7 @@ use service::{
 };
 use tokio::sync::{OnceCell, broadcast, watch};
 
-pub use accounts::NewAccount;
+pub use accounts::{AccountChange, NewAccount};
 pub use auths::{Login, Tokens};
 pub use background::Background;
 pub use closings::Closings;
@@ -45,6 +49,8 @@ pub use email::Email;
 pub use error::Error;
 pub use http::openapi;
 pub use password::NewPassword;
+pub use password_resets::{IssuedReset, ResetOf};
+pub use passwords::{ConfirmedPassword, PasswordChange};
 pub use seed::Seeder;
 pub use store::{Account, Session, Store, sqlite::SqliteStore};
 pub use token::Token;

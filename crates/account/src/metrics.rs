@@ -28,6 +28,10 @@ pub(crate) struct Metrics {
     closings_settled: Family<OutcomeLabels, Counter>,
     closings_open: Gauge,
     closing_age: Gauge<f64, AtomicU64>,
+    password_checks: Family<OutcomeLabels, Counter>,
+    password_changes: Family<OutcomeLabels, Counter>,
+    password_resets: Family<OutcomeLabels, Counter>,
+    password_redemptions: Family<OutcomeLabels, Counter>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -45,6 +49,7 @@ impl Default for Metrics {
             logins: family(&[
                 "completed",
                 "wrong_credentials",
+                "too_many_attempts",
                 "suspended",
                 "busy",
                 "failed",
@@ -65,6 +70,41 @@ impl Default for Metrics {
             closings_settled: family(&["closed", "refused"]),
             closings_open: Gauge::default(),
             closing_age: Gauge::default(),
+            password_checks: family(&[
+                "completed",
+                "wrong_password",
+                "too_many_attempts",
+                "suspended",
+                "busy",
+                "failed",
+                ABANDONED,
+            ]),
+            password_changes: family(&[
+                "completed",
+                "unfit",
+                "wrong_password",
+                "too_many_attempts",
+                "suspended",
+                "busy",
+                "failed",
+                ABANDONED,
+            ]),
+            password_resets: family(&[
+                "completed",
+                "no_account",
+                "closed",
+                "too_many",
+                "failed",
+                ABANDONED,
+            ]),
+            password_redemptions: family(&[
+                "completed",
+                "invalid",
+                "unfit",
+                "busy",
+                "failed",
+                ABANDONED,
+            ]),
         }
     }
 }
@@ -104,6 +144,30 @@ impl Metrics {
             self.key_use_writes_failed.clone(),
         );
         self.register_closings(registry);
+        self.register_passwords(registry);
+    }
+
+    fn register_passwords(&self, registry: &mut Registry) {
+        registry.register(
+            "mypay_account_password_checks",
+            "Checks of a current password that confirms a change, by what became of them",
+            self.password_checks.clone(),
+        );
+        registry.register(
+            "mypay_account_password_changes",
+            "Attempts to change a password, by what became of them",
+            self.password_changes.clone(),
+        );
+        registry.register(
+            "mypay_account_password_resets",
+            "Attempts to issue a reset token, by what became of them",
+            self.password_resets.clone(),
+        );
+        registry.register(
+            "mypay_account_password_redemptions",
+            "Attempts to set a password with a reset token, by what became of them",
+            self.password_redemptions.clone(),
+        );
     }
 
     fn register_closings(&self, registry: &mut Registry) {
@@ -150,6 +214,22 @@ impl Metrics {
 
     pub(crate) fn begin_login(&self) -> Attempt<'_> {
         Attempt { family: &self.logins, outcome: ABANDONED }
+    }
+
+    pub(crate) fn begin_password_check(&self) -> Attempt<'_> {
+        Attempt { family: &self.password_checks, outcome: ABANDONED }
+    }
+
+    pub(crate) fn begin_password_change(&self) -> Attempt<'_> {
+        Attempt { family: &self.password_changes, outcome: ABANDONED }
+    }
+
+    pub(crate) fn begin_reset(&self) -> Attempt<'_> {
+        Attempt { family: &self.password_resets, outcome: ABANDONED }
+    }
+
+    pub(crate) fn begin_redemption(&self) -> Attempt<'_> {
+        Attempt { family: &self.password_redemptions, outcome: ABANDONED }
     }
 
     pub(crate) fn count_refresh<T>(
@@ -216,7 +296,13 @@ fn outcome<T>(result: &Result<T, Error>) -> &'static str {
         Ok(_) => "completed",
         Err(Error::EmailTaken) => "email_taken",
         Err(Error::InvalidCredentials) => "wrong_credentials",
-        Err(Error::InvalidRefreshToken) => "invalid",
+        Err(Error::InvalidCurrentPassword) => "wrong_password",
+        Err(Error::TooManyAttempts { .. }) => "too_many_attempts",
+        Err(Error::UnfitPassword(_)) => "unfit",
+        Err(Error::InvalidRefreshToken | Error::InvalidResetToken) => "invalid",
+        Err(Error::TooManyResets { .. }) => "too_many",
+        Err(Error::AccountNotFound) => "no_account",
+        Err(Error::AccountClosed) => "closed",
         Err(Error::AccountDisabled) => "suspended",
         Err(Error::BalancesRemain(_)) => "balances_remain",
         Err(Error::ClosingNotDone(_)) => "not_done",
@@ -310,7 +396,7 @@ pub(crate) struct StoreMetrics {
 }
 
 /// Transactions that may have to be run again. Others are not counted before that happens.
-const TRANSACTIONS: [&str; 16] = [
+const TRANSACTIONS: [&str; 21] = [
     "reserve_ids",
     "insert_account",
     "update_account",
@@ -320,6 +406,11 @@ const TRANSACTIONS: [&str; 16] = [
     "resume_closing",
     "end_closing",
     "start_session",
+    "log_in",
+    "forget_attempts",
+    "change_password",
+    "insert_reset",
+    "redeem_reset",
     "rotate",
     "end_session",
     "end_sessions",

@@ -1,6 +1,6 @@
-//! Access tokens, refresh tokens and API keys: 256 random bits, behind a prefix that says what they
-//! are, so that scanners for leaked secrets recognise them. The text exists in the answer to the
-//! client and nowhere else.
+//! Access tokens, refresh tokens, reset tokens and API keys: 256 random bits, behind a prefix that
+//! says what they are, so that scanners for leaked secrets recognise them. The text exists in the
+//! answer to the client and nowhere else.
 
 use std::fmt;
 
@@ -15,6 +15,8 @@ pub(crate) enum TokenKind {
     Access,
     Refresh,
     ApiKey,
+    /// Sets a password once.
+    Reset,
 }
 
 impl TokenKind {
@@ -23,6 +25,7 @@ impl TokenKind {
             Self::Access => "mpa_",
             Self::Refresh => "mpr_",
             Self::ApiKey => "mpk_",
+            Self::Reset => "mpp_",
         }
     }
 }

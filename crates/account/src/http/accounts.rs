@@ -77,6 +77,9 @@ pub(super) async fn get_account(
 /// Replaces name, email and standing. With `isValid: false` the account is suspended: every token
 /// ends, this one too, logins are refused, and money neither leaves nor reaches its wallets, until
 /// an operator enables it again. Nothing of its history or balance is lost.
+///
+/// For another email, or another spelling of it, people need `currentPassword`, which is guarded as
+/// at a login. It makes reset tokens void.
 #[utoipa::path(
     put,
     path = "/accounts/v1/accounts/{id}",
@@ -98,7 +101,7 @@ pub(super) async fn update_account(
     PathId(id): PathId,
     Body(request): Body<ReplaceAccount>,
 ) -> Result<Response, Problem> {
-    let account = service.update_account(own(caller, id)?, request.into()).await?;
+    let account = service.update_account(caller.asker, own(caller, id)?, request.into()).await?;
     Ok(json(StatusCode::OK, &AccountBody::from(account)))
 }
 

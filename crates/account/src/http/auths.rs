@@ -24,6 +24,11 @@ use crate::{AccountService, Tokens};
 ///
 /// Starts a session. An unknown email and a wrong password get the same answer after the same time.
 /// An account has at most 100 sessions: one more ends the oldest.
+///
+/// After some attempts (`account.login_attempts_free`, 5 unless configured) with one email, known
+/// or not, the next has to wait (`too_many_attempts`): one second, then twice as long each time, up
+/// to `account.login_wait_seconds_max`, 60 unless configured. The right password, a reset or an
+/// hour without attempts ends that. Sessions go on.
 #[utoipa::path(
     post,
     path = "/accounts/v1/auths",

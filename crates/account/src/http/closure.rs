@@ -48,7 +48,9 @@ pub(super) async fn close_account(
     match (caller.asker, request.current_password) {
         // A token may be stolen. A backend has its own ways to know whom it acts for.
         (Asker::ApiKey { .. }, _) => {}
-        (Asker::Person { .. }, Some(password)) => service.confirm_password(id, password).await?,
+        (Asker::Person { .. }, Some(password)) => {
+            service.confirm_password(id, password).await?;
+        }
         (Asker::Person { .. }, None) => {
             return Err(Problem::field("currentPassword", "required", "is required"));
         }

@@ -5,6 +5,7 @@ mod api_keys;
 mod auths;
 mod closure;
 mod operations;
+mod passwords;
 mod ping;
 mod problems;
 mod representations;
@@ -53,6 +54,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         ("CreateAccount", "password", PLAIN_PATTERN),
         ("UpdateAccount", "name", SHOWN_PATTERN),
         ("CreateApiKey", "name", SHOWN_PATTERN),
+        ("UpdateAccount", "currentPassword", PLAIN_PATTERN),
+        ("ChangePassword", "currentPassword", PLAIN_PATTERN),
+        ("ChangePassword", "newPassword", PLAIN_PATTERN),
+        ("IssueReset", "email", SHOWN_PATTERN),
+        ("RedeemReset", "token", PLAIN_PATTERN),
+        ("RedeemReset", "newPassword", PLAIN_PATTERN),
         ("LogIn", "email", SHOWN_PATTERN),
         ("LogIn", "password", PLAIN_PATTERN),
         ("Refresh", "refreshToken", PLAIN_PATTERN),
@@ -69,6 +76,9 @@ fn calls() -> OpenApiRouter<AccountService> {
         .routes(routes!(accounts::create_account))
         .routes(routes!(accounts::get_account, accounts::update_account))
         .routes(routes!(closure::close_account))
+        .routes(routes!(passwords::change_password))
+        .routes(routes!(passwords::issue_reset))
+        .routes(routes!(passwords::redeem_reset))
         .routes(routes!(auths::log_in, auths::list_sessions, auths::log_out_everywhere))
         .routes(routes!(auths::refresh))
         .routes(routes!(auths::log_out))
@@ -96,6 +106,7 @@ fn calls() -> OpenApiRouter<AccountService> {
     ),
     tags(
         (name = "accounts", description = "A person's account. Everyone sees their own only."),
+        (name = "passwords", description = "Another password: with the current one, or without."),
         (name = "auths", description = "Sessions: logging in, staying logged in, logging out."),
         (name = "operations", description = "What operators do with accounts, and why."),
         (

@@ -53,6 +53,15 @@ pub(super) const TOO_MANY_API_KEYS: Kind =
 /// A key would get the secret of a key that ends later than it does.
 pub(super) const OUTLIVES_OWN_KEY: Kind =
     kind(403, "outlives_own_key", "The API key would end later than the one that asks");
+/// The password was tried too often lately. Nothing was verified.
+pub(super) const TOO_MANY_ATTEMPTS: Kind =
+    kind(429, "too_many_attempts", "The password was tried too often");
+/// The reset token is unknown, expired, void or used before.
+pub(super) const INVALID_RESET_TOKEN: Kind =
+    kind(401, "invalid_reset_token", "The reset token is not valid");
+/// The account has got too many reset tokens lately.
+pub(super) const TOO_MANY_RESETS: Kind =
+    kind(429, "too_many_resets", "The account has got too many reset tokens");
 
 /// The database did not say whether a change was made.
 pub(super) const OUTCOME_UNKNOWN: Kind =
@@ -69,14 +78,24 @@ service::problem_sets! {
     GetAccountProblems = ANY_CALL, WITH_TOKEN;
     /// Problems of changing an account.
     UpdateAccountProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
-        &[&ACCOUNT_DISABLED, &EMAIL_TAKEN, &OUTCOME_UNKNOWN];
+        &[&ACCOUNT_DISABLED, &EMAIL_TAKEN, &INVALID_CURRENT_PASSWORD,
+            &TOO_MANY_ATTEMPTS, &OUTCOME_UNKNOWN];
+    /// Problems of changing a password.
+    ChangePasswordProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
+        &[&ACCOUNT_DISABLED, &INVALID_CURRENT_PASSWORD, &TOO_MANY_ATTEMPTS,
+            &OUTCOME_UNKNOWN];
+    /// Problems of issuing a reset token.
+    IssueResetProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
+        &[&ACCOUNT_NOT_FOUND, &ACCOUNT_CLOSED, &TOO_MANY_RESETS, &OUTCOME_UNKNOWN];
+    /// Problems of redeeming a reset token.
+    RedeemResetProblems = ANY_CALL, WITH_BODY, &[&INVALID_RESET_TOKEN, &OUTCOME_UNKNOWN];
     /// Problems of closing an account.
     CloseAccountProblems = ANY_CALL, WITH_TOKEN, WITH_BODY,
-        &[&ACCOUNT_DISABLED, &INVALID_CURRENT_PASSWORD, &BALANCES_REMAIN,
+        &[&ACCOUNT_DISABLED, &INVALID_CURRENT_PASSWORD, &TOO_MANY_ATTEMPTS, &BALANCES_REMAIN,
             &OUTCOME_UNKNOWN];
     /// Problems of logging in.
     LogInProblems = ANY_CALL, WITH_BODY,
-        &[&INVALID_CREDENTIALS, &ACCOUNT_DISABLED, &OUTCOME_UNKNOWN];
+        &[&INVALID_CREDENTIALS, &ACCOUNT_DISABLED, &TOO_MANY_ATTEMPTS, &OUTCOME_UNKNOWN];
     /// Problems of refreshing tokens.
     RefreshProblems = ANY_CALL, WITH_BODY, &[&INVALID_REFRESH_TOKEN, &OUTCOME_UNKNOWN];
     /// Problems of listing sessions.
@@ -116,7 +135,6 @@ impl From<Error> for Problem {
             Error::AccountNotFound => Self::new(&ACCOUNT_NOT_FOUND),
             Error::OperationRefused(refusal) => operation_refused(*refusal),
             Error::ApiKey(refusal) => refused_key(*refusal),
-            Error::InvalidCurrentPassword => Self::new(&INVALID_CURRENT_PASSWORD),
             Error::BalancesRemain(holding) => Self::new(&BALANCES_REMAIN)
                 .detail("Nothing was changed. Send or withdraw what `balances` names first.")
                 .balances(holding.iter().map(balance).collect()),
@@ -127,6 +145,25 @@ impl From<Error> for Problem {
                 Self::new(&OUTCOME_UNKNOWN)
                     .retry_after(Duration::from_secs(1))
                     .detail("The closing is under way, and ends by itself within moments.")
+            }
+            Error::TooManyAttempts { wait } => Self::new(&TOO_MANY_ATTEMPTS)
+                .retry_after(whole_seconds(*wait))
+                .detail("It was not verified this time. `Retry-After` says when it may be."),
+            Error::InvalidCurrentPassword => Self::new(&INVALID_CURRENT_PASSWORD),
+            Error::CurrentPasswordRequired => {
+                Self::field("currentPassword", "required", "is required to change the email")
+            }
+            Error::UnfitPassword(unfit) => {
+                Self::field("newPassword", unfit.code(), unfit.to_string())
+            }
+            Error::InvalidResetToken => Self::new(&INVALID_RESET_TOKEN).detail(
+                "The reset token is unknown, expired, void or used before: ask for another.",
+            ),
+            Error::TooManyResets { wait } => Self::new(&TOO_MANY_RESETS)
+                .retry_after(whole_seconds(*wait))
+                .detail("`Retry-After` says when it may have another. The newest one is valid."),
+            Error::AccountClosed => {
+                Self::new(&ACCOUNT_CLOSED).detail("A closed account is closed for good.")
             }
             Error::Store(store::Error::Busy(_)) => Self::unavailable(&error)
                 .retry_after(Duration::from_secs(1))
@@ -187,6 +224,11 @@ fn refused_key(refusal: KeyRefusal) -> Problem {
     }
 }
 
+/// Rounded up: a client that waits so long does not come too early.
+fn whole_seconds(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+}
+
 #[cfg(test)]
 mod tests {
     use argon2::password_hash;
@@ -198,6 +240,15 @@ mod tests {
     };
 
     use super::*;
+    use crate::password::UnfitPassword;
+
+    #[test]
+    fn a_wait_is_rounded_up() {
+        for (wait, seconds) in [(0, 0), (1, 1), (1_000, 1), (1_001, 2), (60_000, 60)] {
+            let rounded = whole_seconds(Duration::from_millis(wait));
+            assert_eq!(rounded, Duration::from_secs(seconds), "{wait}");
+        }
+    }
 
     #[tokio::test]
     async fn every_error_has_its_answer() {
@@ -236,6 +287,12 @@ mod tests {
             (Error::BalancesRemain(Vec::new()), 409, "balances_remain"),
             (Error::ClosingNotDone(ClosingFailure::NotDone("secret".into())), 503, "unavailable"),
             (Error::ClosingUnknown("secret".into()), 503, "outcome_unknown"),
+            (Error::TooManyAttempts { wait: Duration::ZERO }, 429, "too_many_attempts"),
+            (Error::CurrentPasswordRequired, 400, "invalid_request"),
+            (Error::UnfitPassword(UnfitPassword::EqualsName), 400, "invalid_request"),
+            (Error::InvalidResetToken, 401, "invalid_reset_token"),
+            (Error::TooManyResets { wait: Duration::ZERO }, 429, "too_many_resets"),
+            (Error::AccountClosed, 409, "account_closed"),
             (Error::Store(store::Error::Busy("secret".into())), 503, "unavailable"),
             (Error::Store(store::Error::OutcomeUnknown("secret".into())), 503, "outcome_unknown"),
             (Error::Store(store::Error::Failed("secret".into())), 500, "internal_error"),
@@ -256,7 +313,7 @@ mod tests {
             let document = String::from_utf8(problem.document("/", "r")).unwrap();
             assert!(!document.contains("secret"), "{document}");
             let retry_after = problem.into_response().headers().contains_key(RETRY_AFTER);
-            assert_eq!(retry_after, status == 503, "{code}");
+            assert_eq!(retry_after, matches!(status, 429 | 503), "{code}");
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use service::{clock::Timestamp, contract::account_feed::Standing};
 use utoipa::ToSchema;
 
-use crate::{Account, Session, Tokens};
+use crate::{Account, IssuedReset, Session, Tokens};
 
 /// A person's account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,6 +62,27 @@ pub(super) struct TokensBody<'a> {
     account: AccountBody,
 }
 
+/// A token with which its account's owner sets a new password. It is shown this once.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Reset)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ResetBody<'a> {
+    /// For one redemption.
+    #[schema(
+        min_length = 47,
+        max_length = 47,
+        pattern = "^mpp_[A-Za-z0-9_-]{43}$",
+        example = "mpp_Wm5tKc0pXeZ7rVqJ2uYbHs8LdNf3oGa6Ti9xQk1RlEw"
+    )]
+    token: &'a str,
+    /// When it ends.
+    #[schema(value_type = String, format = DateTime, example = "2025-11-23T09:30:00.000000Z")]
+    expired_at: Timestamp,
+    /// Whose password it sets.
+    #[schema(minimum = 10001, maximum = 9_007_199_254_740_991_i64, example = 10001)]
+    account_id: i64,
+}
+
 /// A login that is still alive.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
@@ -117,6 +138,16 @@ impl<'a> From<&'a Tokens> for TokensBody<'a> {
             refresh_token: tokens.refresh.as_str(),
             refresh_expired_at: tokens.refresh_expired_at,
             account: tokens.account.clone().into(),
+        }
+    }
+}
+
+impl<'a> From<&'a IssuedReset> for ResetBody<'a> {
+    fn from(issued: &'a IssuedReset) -> Self {
+        Self {
+            token: issued.token.as_str(),
+            expired_at: issued.expired_at,
+            account_id: issued.account_id,
         }
     }
 }

@@ -4,11 +4,10 @@ use service::http::fields::{Fields, FromFields, TextRule};
 use utoipa::ToSchema;
 
 use crate::{
-    Login, NewAccount,
+    AccountChange, Login, NewAccount, PasswordChange, ResetOf,
     accounts::NAME_LENGTH_MAX,
     email::{EMAIL_LENGTH_MAX, Email},
     password::{NewPassword, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN},
-    store::UpdateAccount,
 };
 
 const NAME: TextRule = TextRule::new(1, NAME_LENGTH_MAX);
@@ -16,8 +15,8 @@ const EMAIL: TextRule = TextRule::new(3, EMAIL_LENGTH_MAX);
 const NEW_PASSWORD: TextRule = TextRule::new(PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX).verbatim();
 /// At a login, what could never have been registered is merely wrong.
 const LOGIN_EMAIL: TextRule = TextRule::new(1, EMAIL_LENGTH_MAX);
-const LOGIN_PASSWORD: TextRule = TextRule::new(1, PASSWORD_LENGTH_MAX).verbatim();
-const REFRESH_TOKEN: TextRule = TextRule::new(1, 128).verbatim();
+const PASSWORD: TextRule = TextRule::new(1, PASSWORD_LENGTH_MAX).verbatim();
+const ONE_TIME_TOKEN: TextRule = TextRule::new(1, 128).verbatim();
 
 /// A person who wants an account.
 #[derive(Debug, ToSchema)]
@@ -44,7 +43,7 @@ pub(super) struct CreateAccount {
     password: NewPassword,
 }
 
-/// All of what an owner can change. Every field is required.
+/// All of what an owner can change. Every field but the password is required.
 #[derive(Debug, ToSchema)]
 #[schema(as = UpdateAccount)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -65,6 +64,61 @@ pub(super) struct ReplaceAccount {
     /// nor reaches its wallets, until an operator enables it again.
     #[schema(example = true)]
     is_valid: bool,
+    /// The account's password. Required for another email or another spelling of it, and not looked
+    /// at otherwise.
+    #[schema(value_type = Option<String>, nullable = false, format = Password, min_length = 1,
+        max_length = 128, example = "correct horse battery staple")]
+    current_password: Option<String>,
+}
+
+/// The password until now, and the next.
+#[derive(Debug, ToSchema)]
+#[schema(as = ChangePassword)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ChangePassword {
+    /// The password until now, exactly.
+    #[schema(format = Password, min_length = 1, max_length = 128,
+        example = "correct horse battery staple")]
+    current_password: String,
+    /// As for a new account: any characters but control characters, kept exactly. Refused if it is
+    /// among the commonest (`too_common`), or equals the email (`equals_email`) or the name
+    /// (`equals_name`).
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128,
+        example = "another horse battery staple")]
+    new_password: NewPassword,
+}
+
+/// The account whose password is to be reset, by its email or by its id.
+#[derive(Debug, ToSchema)]
+#[schema(as = IssueReset)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct IssueReset {
+    /// As registered, in any spelling of the address. Required unless `accountId` is given.
+    #[schema(nullable = false, min_length = 1, max_length = 254, example = "ada@example.com")]
+    email: Option<String>,
+    /// Required unless `email` is given.
+    #[schema(nullable = false, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10001)]
+    account_id: Option<i64>,
+}
+
+/// A reset token, to be used this once, and the next password.
+#[derive(Debug, ToSchema)]
+#[schema(as = RedeemReset)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct RedeemReset {
+    /// As the account's owner got it.
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        example = "mpp_Wm5tKc0pXeZ7rVqJ2uYbHs8LdNf3oGa6Ti9xQk1RlEw"
+    )]
+    pub(super) token: String,
+    /// As for a new account: any characters but control characters, kept exactly. Refused if it is
+    /// among the commonest (`too_common`), or equals the email (`equals_email`) or the name
+    /// (`equals_name`).
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128,
+        example = "another horse battery staple")]
+    pub(super) new_password: NewPassword,
 }
 
 /// What confirms that an account is to be closed.
@@ -111,11 +165,7 @@ impl FromFields for CreateAccount {
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
         let name = fields.text("name", &NAME);
         let email = read_email(fields);
-        let password = fields.text("password", &NEW_PASSWORD).and_then(|password| {
-            NewPassword::accept(password, name.as_deref(), email.as_ref())
-                .inspect_err(|unfit| fields.fail("password", unfit.code(), unfit.to_string()))
-                .ok()
-        });
+        let password = read_new_password(fields, "password", name.as_deref(), email.as_ref());
         Some(Self { name: name?, email: email?, password: password? })
     }
 }
@@ -125,13 +175,51 @@ impl FromFields for ReplaceAccount {
         let name = fields.text("name", &NAME);
         let email = read_email(fields);
         let is_valid = fields.boolean("isValid");
-        Some(Self { name: name?, email: email?, is_valid: is_valid? })
+        let current_password = fields.optional_text("currentPassword", &PASSWORD);
+        Some(Self {
+            name: name?,
+            email: email?,
+            is_valid: is_valid?,
+            current_password: current_password?,
+        })
+    }
+}
+
+impl FromFields for ChangePassword {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let current_password = fields.text("currentPassword", &PASSWORD);
+        let new_password = read_new_password(fields, "newPassword", None, None);
+        Some(Self { current_password: current_password?, new_password: new_password? })
+    }
+}
+
+impl FromFields for IssueReset {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let email = fields.optional_text("email", &LOGIN_EMAIL);
+        let account_id = fields.optional_integer("accountId", 1..=9_007_199_254_740_991);
+        let (email, account_id) = (email?, account_id?);
+        match (&email, account_id) {
+            (None, None) => fields.fail("email", "required", "is required unless `accountId` is"),
+            (Some(_), Some(_)) => {
+                fields.fail("accountId", "one_of_two", "must not be given beside `email`");
+            }
+            (Some(_), None) | (None, Some(_)) => return Some(Self { email, account_id }),
+        }
+        None
+    }
+}
+
+impl FromFields for RedeemReset {
+    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let token = fields.text("token", &ONE_TIME_TOKEN);
+        let new_password = read_new_password(fields, "newPassword", None, None);
+        Some(Self { token: token?, new_password: new_password? })
     }
 }
 
 impl FromFields for CloseAccount {
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
-        let current_password = fields.optional_text("currentPassword", &LOGIN_PASSWORD);
+        let current_password = fields.optional_text("currentPassword", &PASSWORD);
         Some(Self { current_password: current_password? })
     }
 }
@@ -139,14 +227,14 @@ impl FromFields for CloseAccount {
 impl FromFields for LogIn {
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
         let email = fields.text("email", &LOGIN_EMAIL);
-        let password = fields.text("password", &LOGIN_PASSWORD);
+        let password = fields.text("password", &PASSWORD);
         Some(Self { email: email?, password: password? })
     }
 }
 
 impl FromFields for RefreshTokens {
     fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self { refresh_token: fields.text("refreshToken", &REFRESH_TOKEN)? })
+        Some(Self { refresh_token: fields.text("refreshToken", &ONE_TIME_TOKEN)? })
     }
 }
 
@@ -160,15 +248,43 @@ fn read_email(fields: &mut Fields<'_>) -> Option<Email> {
     email
 }
 
+/// A password that may be set, as far as name and email are known.
+fn read_new_password(
+    fields: &mut Fields<'_>,
+    field: &'static str,
+    name: Option<&str>,
+    email: Option<&Email>,
+) -> Option<NewPassword> {
+    let password = fields.text(field, &NEW_PASSWORD)?;
+    let accepted = NewPassword::accept(password, name, email);
+    accepted.inspect_err(|unfit| fields.fail(field, unfit.code(), unfit.to_string())).ok()
+}
+
 impl From<CreateAccount> for NewAccount {
     fn from(CreateAccount { name, email, password }: CreateAccount) -> Self {
         Self { name, email, password }
     }
 }
 
-impl From<ReplaceAccount> for UpdateAccount {
-    fn from(ReplaceAccount { name, email, is_valid }: ReplaceAccount) -> Self {
-        Self { name, email, is_valid }
+impl From<ReplaceAccount> for AccountChange {
+    fn from(request: ReplaceAccount) -> Self {
+        let ReplaceAccount { name, email, is_valid, current_password } = request;
+        Self { name, email, is_valid, current_password }
+    }
+}
+
+impl From<ChangePassword> for PasswordChange {
+    fn from(ChangePassword { current_password, new_password }: ChangePassword) -> Self {
+        Self { current: current_password, new: new_password }
+    }
+}
+
+impl From<IssueReset> for ResetOf {
+    fn from(IssueReset { email, account_id }: IssueReset) -> Self {
+        match (email, account_id) {
+            (Some(email), _) => Self::Email(email),
+            (None, id) => Self::Account(id.expect("one of the two was given")),
+        }
     }
 }
 

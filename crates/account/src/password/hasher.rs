@@ -122,6 +122,15 @@ impl Hasher {
         Ok(matches && stored.is_some())
     }
 
+    /// Whether one more could be hashed now, or wait. It may be otherwise a moment later.
+    pub(crate) fn check_room(&self) -> Result<(), HashError> {
+        if self.places.available_permits() > 0 {
+            return Ok(());
+        }
+        self.metrics.refused.inc();
+        Err(HashError::Busy)
+    }
+
     /// Runs `work` with a memory, on a thread that may block, when it is its turn.
     async fn run<T, F>(&self, work: F) -> Result<T, HashError>
     where

@@ -65,12 +65,26 @@ impl NewPassword {
             Err(UnfitPassword::TooLong)
         } else if COMMON.lines().any(|common| common == lower_case) {
             Err(UnfitPassword::TooCommon)
-        } else if email.is_some_and(|email| email.normalised() == email::normalise(&password)) {
+        } else {
+            let password = Self(password);
+            password.check_owner(name, email)?;
+            Ok(password)
+        }
+    }
+
+    /// Checks what depends on the account, as far as it is known.
+    pub fn check_owner(
+        &self,
+        name: Option<&str>,
+        email: Option<&Email>,
+    ) -> Result<(), UnfitPassword> {
+        let lower_case = self.0.to_lowercase();
+        if email.is_some_and(|email| email.normalised() == email::normalise(&self.0)) {
             Err(UnfitPassword::EqualsEmail)
         } else if name.is_some_and(|name| name.trim().to_lowercase() == lower_case.trim()) {
             Err(UnfitPassword::EqualsName)
         } else {
-            Ok(Self(password))
+            Ok(())
         }
     }
 

@@ -7,7 +7,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use prometheus_client::registry::Registry;
 use service::{
@@ -27,7 +27,8 @@ use service::{
 
 use crate::{
     api_keys::{ApiKey, ChangedKey, Deed, InsertApiKey, KeyRefusal, KeyRotation, LastUse},
-    email::Email,
+    attempts::{AttemptLimits, Attempts, TooManyAttempts},
+    email::{Email, EmailDigest},
     ids::IdName,
     operations::{NewOperation, Operation, OperationRefusal},
     token::Salt,
@@ -112,6 +113,30 @@ pub struct UpdateAccount {
     pub email: Email,
     /// `false` suspends the account.
     pub is_valid: bool,
+    /// Whether the email may become another one.
+    pub email_change: EmailChange,
+}
+
+/// Whether a change may give an account another email, or another spelling of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EmailChange {
+    /// It may not.
+    Refused,
+    /// It may if the password is still the one with this hash, which was confirmed.
+    Confirmed(PasswordHash),
+    /// It may.
+    Allowed,
+}
+
+/// The hash of a password, Argon2id, as a PHC string.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(pub String);
+
+impl fmt::Debug for PasswordHash {
+    /// Something to guess passwords by: not shown, so that no log can have it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(..)")
+    }
 }
 
 /// What a login is checked against.
@@ -136,6 +161,10 @@ pub enum ChangeRefusal {
     NotActive,
     /// Another account has this email.
     EmailTaken,
+    /// The email would change, which this change may not do.
+    EmailDiffers,
+    /// The password is no longer the one that was confirmed.
+    PasswordDiffers,
 }
 
 /// An attempt to close an account, recorded before the money service is asked.
@@ -211,6 +240,57 @@ pub struct NewPair {
     pub created_at: Timestamp,
 }
 
+/// A login whose password was right.
+#[derive(Debug, Clone)]
+pub struct ConfirmedLogin {
+    /// Whose password it is.
+    pub account_id: i64,
+    /// What it was compared with.
+    pub password_hash: PasswordHash,
+    /// The email of the login, whose attempts are forgotten.
+    pub email: EmailDigest,
+}
+
+/// A change of password.
+#[derive(Debug, Clone)]
+pub struct ChangePassword {
+    /// Whose.
+    pub account_id: i64,
+    /// What the password until now was compared with.
+    pub confirmed: PasswordHash,
+    /// The new one's.
+    pub new: PasswordHash,
+    /// The session that goes on.
+    pub session_id: i64,
+}
+
+/// A reset token about to be inserted. Stored as a digest only.
+#[derive(Debug, Clone, Copy)]
+pub struct InsertReset {
+    /// Whose password it sets.
+    pub account_id: i64,
+    /// Digest of the token.
+    pub token: TokenDigest,
+    /// Now.
+    pub created_at: Timestamp,
+    /// When the token ends.
+    pub expired_at: Timestamp,
+}
+
+/// Why no reset token was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetRefusal {
+    /// There is no such account.
+    Unknown,
+    /// It is closed, which is for good.
+    Closed,
+    /// It has got too many lately.
+    TooMany {
+        /// Until it may have another.
+        wait: Duration,
+    },
+}
+
 /// How a pair of tokens is replaced by the next.
 #[derive(Debug, Clone, Copy)]
 pub struct Replacement {
@@ -284,6 +364,46 @@ pub trait Store: Send + Sync {
     /// What a login with this email is checked against.
     fn credentials(&self, email_normalised: String) -> Outcome<'_, Option<Credentials>>;
 
+    /// What a password of this account is checked against.
+    fn credentials_of(&self, account_id: i64) -> Outcome<'_, Option<Credentials>>;
+
+    /// Records an attempt at the password of this email before it is verified, if
+    /// [`crate::attempts::judge`] allows one. Of many at once, as many are allowed as would be one
+    /// after the other.
+    fn reserve_attempt(
+        &self,
+        email: EmailDigest,
+        now: Timestamp,
+        limits: AttemptLimits,
+    ) -> Outcome<'_, Result<Attempts, TooManyAttempts>>;
+
+    /// Forgets the attempts at the password of this email.
+    fn forget_attempts(&self, email: EmailDigest) -> Outcome<'_, ()>;
+
+    /// Sets another password, ends all other sessions, and makes reset tokens void.
+    fn change_password(
+        &self,
+        change: ChangePassword,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<Changed, ChangeRefusal>>;
+
+    /// Makes a reset token, if [`crate::resets`] allows one more. Earlier ones of the account are
+    /// void.
+    fn insert_reset(&self, new: InsertReset) -> Outcome<'_, Result<(), ResetRefusal>>;
+
+    /// Whose reset token this is, if it can be redeemed now.
+    fn find_reset(&self, token: TokenDigest, now: Timestamp) -> Outcome<'_, Option<Account>>;
+
+    /// Sets the password of the account whose reset token this is, ends its sessions, makes its
+    /// reset tokens void, and forgets attempts at its password. `None` if the token cannot be
+    /// redeemed now. Two uses at once are one after the other: exactly one of them succeeds.
+    fn redeem_reset(
+        &self,
+        token: TokenDigest,
+        password: PasswordHash,
+        now: Timestamp,
+    ) -> Outcome<'_, Option<Changed>>;
+
     /// Changes an account on behalf of its owner. Suspending it ends its tokens and tells the feed.
     fn update_account(
         &self,
@@ -338,6 +458,15 @@ pub trait Store: Send + Sync {
         pair: NewPair,
         sessions_max: usize,
     ) -> Outcome<'_, Option<Changed>>;
+
+    /// The same after a login with the right password, unless the password was changed in the
+    /// meantime. Forgets the attempts at it.
+    fn log_in(
+        &self,
+        login: ConfirmedLogin,
+        pair: NewPair,
+        sessions_max: usize,
+    ) -> Outcome<'_, Result<Changed, ChangeRefusal>>;
 
     /// Replaces the pair that `refresh` belongs to, as [`crate::rotation::judge`] decides. Two uses
     /// at once are one after the other: exactly one of them rotates.

@@ -3,20 +3,26 @@
 
 mod accounts;
 mod api_keys;
+mod attempts;
 mod closings;
 mod operations;
+mod passwords;
 mod sessions;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
 use service::{clock::Timestamp, contract::introspection::TokenDigest};
 
-use super::{Account, EmailTaken, InsertAccount, NewPair, Replacement, Store, UpdateAccount};
+use super::{
+    Account, EmailChange, EmailTaken, InsertAccount, NewPair, Replacement, Store, UpdateAccount,
+};
 use crate::{email::Email, token::Salt};
 
 /// An empty store, and what it needs to stay alive.
 pub(crate) struct Fixture {
     pub(crate) store: Arc<dyn Store>,
+    /// How many rows a table has.
+    pub(crate) count: Box<dyn Fn(&str) -> i64>,
     #[expect(dead_code, reason = "held for its drop")]
     pub(crate) keep: Box<dyn Any>,
 }
@@ -45,6 +51,18 @@ pub(crate) async fn check(fixture: impl AsyncFn() -> Fixture) {
     operations::what_changes_nothing_is_refused_and_not_recorded(case().await).await;
     operations::operations_are_read_in_pieces(case().await).await;
     operations::simultaneous_operations_are_numbered_one_by_one(case().await).await;
+    attempts::attempts_are_counted_by_email_until_they_are_forgotten(case().await).await;
+    attempts::of_many_attempts_at_once_the_free_ones_are_allowed(case().await).await;
+    attempts::a_record_of_the_future_is_corrected(case().await).await;
+    attempts::forgotten_attempts_are_purged(case().await).await;
+    passwords::a_login_needs_the_password_that_was_confirmed(case().await).await;
+    passwords::a_changed_password_ends_other_sessions_and_reset_tokens(case().await).await;
+    passwords::an_email_changes_with_the_confirmed_password_only(case().await).await;
+    passwords::a_reset_token_is_redeemed_once(case().await).await;
+    passwords::reset_tokens_end(case().await).await;
+    passwords::an_account_gets_so_many_reset_tokens_in_an_hour(case().await).await;
+    passwords::one_of_many_simultaneous_redemptions_wins(case().await).await;
+    passwords::old_reset_tokens_are_purged(case().await).await;
     accounts::the_feed_is_read_in_pieces(case().await).await;
     accounts::the_installation_is_recorded_once(case().await).await;
     api_keys::keys_are_known_by_their_secret_until_they_end(case().await).await;
@@ -93,7 +111,12 @@ fn next(id: i64, now: Timestamp) -> Replacement {
 }
 
 fn update(email: &str, is_valid: bool) -> UpdateAccount {
-    UpdateAccount { name: "New Name".to_owned(), email: Email::parse(email).unwrap(), is_valid }
+    UpdateAccount {
+        name: "New Name".to_owned(),
+        email: Email::parse(email).unwrap(),
+        is_valid,
+        email_change: EmailChange::Allowed,
+    }
 }
 
 struct Case(Fixture);
@@ -101,6 +124,10 @@ struct Case(Fixture);
 impl Case {
     fn store(&self) -> &dyn Store {
         self.0.store.as_ref()
+    }
+
+    fn count(&self, table: &str) -> i64 {
+        (self.0.count)(table)
     }
 
     async fn insert(&self, id: i64, email: &str) -> Result<Account, EmailTaken> {

@@ -147,7 +147,12 @@ async fn owners_see_and_change_their_account() {
     "#]]);
 
     harness.clock.advance(std::time::Duration::from_secs(1));
-    let body = json!({ "name": "Ada King", "email": "King@Example.com", "isValid": true });
+    let body = json!({
+        "name": "Ada King",
+        "email": "King@Example.com",
+        "isValid": true,
+        "currentPassword": PASSWORD,
+    });
     harness.put(path, Some(&token), body).await.check(&expect![[r#"
         200
         {
@@ -184,7 +189,12 @@ async fn bad_changes_change_nothing() {
         isValid wrong_type: must be true or false
         password unknown_field: is not a field of this request
     "#]]);
-    let anothers = json!({ "name": "Ada", "email": "Bob@example.com", "isValid": false });
+    let anothers = json!({
+        "name": "Ada",
+        "email": "Bob@example.com",
+        "isValid": false,
+        "currentPassword": PASSWORD,
+    });
     assert_eq!(put(anothers).await.code(), (409, "email_taken".to_owned()));
     let account = harness.get(path, Some(&token)).await.json();
     assert_eq!((&account["email"], &account["isValid"]), (&json!("ada@example.com"), &json!(true)));

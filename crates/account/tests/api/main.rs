@@ -10,4 +10,5 @@ mod contracts;
 mod harness;
 mod openapi;
 mod operations;
+mod passwords;
 mod security;

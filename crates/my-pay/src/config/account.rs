@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use account::{Config, PasswordConfig};
+use account::{Config, PasswordConfig, attempts::AttemptLimits};
 use serde::Serialize;
 
 use super::{database::DatabaseSettings, secret::Secret};
@@ -70,6 +70,20 @@ pub struct AccountConfig {
     #[config(env = "MY_PAY_ACCOUNT_SESSIONS_MAX", default = 100)]
     pub sessions_max: usize,
 
+    /// Attempts to log in with one email, known or not, that need not wait. The right password, or
+    /// an hour without attempts, starts the count again. 1 to 100.
+    #[config(env = "MY_PAY_ACCOUNT_LOGIN_ATTEMPTS_FREE", default = 5)]
+    pub login_attempts_free: u32,
+
+    /// Longest wait between later attempts, which begins with a second and doubles each time. 1 to
+    /// 900.
+    #[config(env = "MY_PAY_ACCOUNT_LOGIN_WAIT_SECONDS_MAX", default = 60)]
+    pub login_wait_seconds_max: u64,
+
+    /// How long a token that resets a password is valid. 60 to 86,400.
+    #[config(env = "MY_PAY_ACCOUNT_RESET_TOKEN_LIFETIME_SECONDS", default = 1_800)]
+    pub reset_token_lifetime_seconds: u64,
+
     /// Memory of one password hash (Argon2id), in KiB. The default is OWASP's minimum.
     #[config(env = "MY_PAY_ACCOUNT_PASSWORD_MEMORY_KIB", default = 19_456)]
     pub password_memory_kib: u32,
@@ -110,6 +124,11 @@ impl AccountConfig {
             refresh_token_lifetime: Duration::from_secs(self.refresh_token_lifetime_seconds),
             refresh_grace: Duration::from_secs(self.refresh_grace_seconds),
             sessions_max: self.sessions_max,
+            login_attempts: AttemptLimits {
+                free: self.login_attempts_free,
+                wait_max: Duration::from_secs(self.login_wait_seconds_max),
+            },
+            reset_token_lifetime: Duration::from_secs(self.reset_token_lifetime_seconds),
             password: PasswordConfig {
                 memory_kib: self.password_memory_kib,
                 iterations: self.password_iterations,

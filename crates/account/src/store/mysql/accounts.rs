@@ -7,9 +7,10 @@ use service::{
     store::mysql::{Failure, failure},
 };
 
-use super::{account_changes, auth_tokens, closings, rows};
+use super::{account_changes, auth_tokens, closings, password_resets, rows};
 use crate::store::{
-    Account, ChangeRefusal, Changed, Credentials, EmailTaken, InsertAccount, UpdateAccount,
+    Account, ChangePassword, ChangeRefusal, Changed, Credentials, EmailChange, EmailTaken,
+    InsertAccount, PasswordHash, UpdateAccount,
 };
 
 pub(super) async fn insert(
@@ -72,6 +73,84 @@ pub(super) async fn credentials(
     Ok(Some(Credentials { account: read(&row)?, password_hash: rows::get(&row, "password_hash")? }))
 }
 
+pub(super) async fn credentials_of(
+    conn: &mut Conn,
+    account_id: i64,
+) -> Result<Option<Credentials>> {
+    let found: Option<Row> = conn
+        .exec_first(
+            "SELECT id, name, email, password_hash, is_valid, closed_at, created_at, updated_at
+             FROM accounts WHERE id = ?",
+            (account_id,),
+        )
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    Ok(Some(Credentials { account: read(&row)?, password_hash: rows::get(&row, "password_hash")? }))
+}
+
+/// Whether the password is still the one that was confirmed. The account is locked.
+pub(super) async fn is_password(
+    conn: &mut Conn,
+    id: i64,
+    confirmed: &PasswordHash,
+) -> Result<bool> {
+    let found: Option<String> =
+        conn.exec_first("SELECT password_hash FROM accounts WHERE id = ?", (id,)).await?;
+    Ok(found.as_ref() == Some(&confirmed.0))
+}
+
+pub(super) async fn set_password(
+    conn: &mut Conn,
+    id: i64,
+    password: &PasswordHash,
+    now: Timestamp,
+) -> Result<()> {
+    conn.exec_drop(
+        "UPDATE accounts SET password_hash = ?, updated_at = ? WHERE id = ?",
+        (&password.0, now.as_micros(), id),
+    )
+    .await
+}
+
+pub(super) async fn change_password(
+    conn: &mut Conn,
+    change: &ChangePassword,
+    now: Timestamp,
+) -> Result<std::result::Result<Changed, ChangeRefusal>> {
+    let id = change.account_id;
+    let mut account = match lock_active(conn, id).await? {
+        Ok(account) => account,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if !is_password(conn, id, &change.confirmed).await? {
+        return Ok(Err(ChangeRefusal::PasswordDiffers));
+    }
+    set_password(conn, id, &change.new, now).await?;
+    account.updated_at = now;
+    password_resets::end(conn, id, now).await?;
+    let ended = auth_tokens::end_other_sessions(conn, id, change.session_id, now).await?;
+    Ok(Ok(Changed { account, ended }))
+}
+
+/// Why the email of an account, which is locked, may not become this one, if it may not.
+async fn check_email_change(
+    conn: &mut Conn,
+    account: &Account,
+    update: &UpdateAccount,
+) -> Result<std::result::Result<(), ChangeRefusal>> {
+    if account.email == update.email.as_str() {
+        return Ok(Ok(()));
+    }
+    Ok(match &update.email_change {
+        EmailChange::Allowed => Ok(()),
+        EmailChange::Refused => Err(ChangeRefusal::EmailDiffers),
+        EmailChange::Confirmed(confirmed) => {
+            let is_password = is_password(conn, account.id, confirmed).await?;
+            if is_password { Ok(()) } else { Err(ChangeRefusal::PasswordDiffers) }
+        }
+    })
+}
+
 pub(super) async fn update(
     conn: &mut Conn,
     id: i64,
@@ -82,6 +161,9 @@ pub(super) async fn update(
         Ok(account) => account,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    if let Err(refusal) = check_email_change(conn, &account, update).await? {
+        return Ok(Err(refusal));
+    }
     let updated = conn
         .exec_drop(
             "UPDATE accounts
@@ -99,6 +181,9 @@ pub(super) async fn update(
         .await;
     if let Err(EmailTaken) = unless_taken(updated)? {
         return Ok(Err(ChangeRefusal::EmailTaken));
+    }
+    if account.email != update.email.as_str() {
+        password_resets::end(conn, id, now).await?;
     }
     account.name.clone_from(&update.name);
     update.email.as_str().clone_into(&mut account.email);

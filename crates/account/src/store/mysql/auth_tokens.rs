@@ -6,10 +6,13 @@ use service::{
     contract::{identity::Identity, introspection::TokenDigest},
 };
 
-use super::{accounts, rows};
+use super::{accounts, login_attempts, rows};
 use crate::{
     rotation::{self, Presented, Rotated, Verdict},
-    store::{Account, Changed, NewPair, Repetition, Replacement, Rotation, Session},
+    store::{
+        Account, ChangeRefusal, Changed, ConfirmedLogin, NewPair, Repetition, Replacement,
+        Rotation, Session,
+    },
     token::Salt,
 };
 
@@ -40,6 +43,24 @@ pub(super) async fn start_session(
     let heads = heads(conn, account_id, now).await?;
     let ended = end(conn, heads.get(sessions_max..).unwrap_or_default(), now).await?;
     Ok(Some(Changed { account, ended }))
+}
+
+pub(super) async fn log_in(
+    conn: &mut Conn,
+    login: &ConfirmedLogin,
+    pair: NewPair,
+    sessions_max: usize,
+) -> Result<std::result::Result<Changed, ChangeRefusal>> {
+    // Locked first, so that the password stays what it is.
+    if let Err(refusal) = accounts::lock_active(conn, login.account_id).await? {
+        return Ok(Err(refusal));
+    }
+    if !accounts::is_password(conn, login.account_id, &login.password_hash).await? {
+        return Ok(Err(ChangeRefusal::PasswordDiffers));
+    }
+    login_attempts::forget(conn, login.email).await?;
+    let started = start_session(conn, login.account_id, pair, sessions_max).await?;
+    Ok(started.ok_or(ChangeRefusal::NotActive))
 }
 
 pub(super) async fn rotate(
@@ -105,6 +126,17 @@ pub(super) async fn end_sessions(
     now: Timestamp,
 ) -> Result<Vec<TokenDigest>> {
     let heads = heads(conn, account_id, now).await?;
+    end(conn, &heads, now).await
+}
+
+pub(super) async fn end_other_sessions(
+    conn: &mut Conn,
+    account_id: i64,
+    session_id: i64,
+    now: Timestamp,
+) -> Result<Vec<TokenDigest>> {
+    let mut heads = heads(conn, account_id, now).await?;
+    heads.retain(|head| head.session.id != session_id);
     end(conn, &heads, now).await
 }
 

@@ -9,7 +9,9 @@ mod auth_tokens;
 mod closings;
 mod demonstration;
 mod id_blocks;
+mod login_attempts;
 mod operations;
+mod password_resets;
 mod respelling;
 mod revocations;
 mod rows;
@@ -27,12 +29,15 @@ use service::{
 };
 
 use super::{
-    Account, BegunClosing, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EndedToken,
-    Error, InsertAccount, NewPair, OpenClosing, Operated, Outcome, Replacement, Rotation, Session,
-    Store, UpdateAccount, schema,
+    Account, BegunClosing, COUNTERS, ChangePassword, ChangeRefusal, Changed, ConfirmedLogin,
+    Credentials, EmailTaken, EndedToken, Error, InsertAccount, InsertReset, NewPair, OpenClosing,
+    Operated, Outcome, PasswordHash, Replacement, ResetRefusal, Rotation, Session, Store,
+    UpdateAccount, schema,
 };
 use crate::{
     api_keys::{ApiKey, ChangedKey, Deed, InsertApiKey, KeyRefusal, KeyRotation, LastUse},
+    attempts::{AttemptLimits, Attempts, TooManyAttempts},
+    email::EmailDigest,
     ids::IdName,
     metrics::StoreMetrics,
     operations::{NewOperation, Operation, OperationRefusal},
@@ -46,6 +51,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0005_service_clock.sql"),
     include_str!("migrations/0006_api_keys.sql"),
     include_str!("migrations/0007_account_operations.sql"),
+    include_str!("migrations/0008_passwords.sql"),
     include_str!("migrations/0009_closings.sql"),
     include_str!("migrations/0010_demonstration.sql"),
 ]);
@@ -103,6 +109,62 @@ impl Store for MySqlStore {
 
     fn credentials(&self, email_normalised: String) -> Outcome<'_, Option<Credentials>> {
         Box::pin(self.read(async move |conn| accounts::credentials(conn, &email_normalised).await))
+    }
+
+    fn credentials_of(&self, account_id: i64) -> Outcome<'_, Option<Credentials>> {
+        Box::pin(self.read(async move |conn| accounts::credentials_of(conn, account_id).await))
+    }
+
+    fn reserve_attempt(
+        &self,
+        email: EmailDigest,
+        now: Timestamp,
+        limits: AttemptLimits,
+    ) -> Outcome<'_, Result<Attempts, TooManyAttempts>> {
+        // Each statement by itself: an attempt that is recorded twice, because an answer was lost,
+        // does no harm, and a flood of attempts at one password waits for no lock.
+        Box::pin(
+            self.read(async move |conn| login_attempts::reserve(conn, email, now, limits).await),
+        )
+    }
+
+    fn forget_attempts(&self, email: EmailDigest) -> Outcome<'_, ()> {
+        Box::pin(self.transact("forget_attempts", async move |conn| {
+            login_attempts::forget(conn, email).await
+        }))
+    }
+
+    fn change_password(
+        &self,
+        change: ChangePassword,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<Changed, ChangeRefusal>> {
+        Box::pin(self.transact("change_password", async move |conn| {
+            accounts::change_password(conn, &change, now).await
+        }))
+    }
+
+    fn insert_reset(&self, new: InsertReset) -> Outcome<'_, Result<(), ResetRefusal>> {
+        Box::pin(
+            self.transact("insert_reset", async move |conn| {
+                password_resets::insert(conn, new).await
+            }),
+        )
+    }
+
+    fn find_reset(&self, token: TokenDigest, now: Timestamp) -> Outcome<'_, Option<Account>> {
+        Box::pin(self.read(async move |conn| password_resets::find(conn, token, now).await))
+    }
+
+    fn redeem_reset(
+        &self,
+        token: TokenDigest,
+        password: PasswordHash,
+        now: Timestamp,
+    ) -> Outcome<'_, Option<Changed>> {
+        Box::pin(self.transact("redeem_reset", async move |conn| {
+            password_resets::redeem(conn, token, &password, now).await
+        }))
     }
 
     fn update_account(
@@ -181,6 +243,17 @@ impl Store for MySqlStore {
     ) -> Outcome<'_, Option<Changed>> {
         Box::pin(self.transact("start_session", async move |conn| {
             auth_tokens::start_session(conn, account_id, pair, sessions_max).await
+        }))
+    }
+
+    fn log_in(
+        &self,
+        login: ConfirmedLogin,
+        pair: NewPair,
+        sessions_max: usize,
+    ) -> Outcome<'_, Result<Changed, ChangeRefusal>> {
+        Box::pin(self.transact("log_in", async move |conn| {
+            auth_tokens::log_in(conn, &login, pair, sessions_max).await
         }))
     }
 

@@ -19,9 +19,11 @@ use tokio::task::JoinSet;
 
 use super::{MySqlStore, check_schema, migrate};
 use crate::{
-    email::Email,
+    attempts::AttemptLimits,
+    email::{Email, EmailDigest},
     store::{
-        ChangeRefusal, InsertAccount, NewPair, Replacement, Rotation, Store,
+        ChangeRefusal, ConfirmedLogin, InsertAccount, InsertReset, NewPair, PasswordHash,
+        Replacement, Rotation, Store,
         tests::{Fixture, check},
     },
     token::Salt,
@@ -49,7 +51,14 @@ async fn mysql_conforms() {
             format!("account_{count}")
         };
         store(&server, &schema).await;
-        Fixture { store: Arc::new(serve(&server, &schema)), keep: Box::new(Arc::clone(&server)) }
+        let serving = Arc::new(serve(&server, &schema));
+        let counted = Arc::clone(&server);
+        let count = move |table: &str| {
+            let sql = format!("SELECT COUNT(*) FROM {schema}.{table}");
+            counted.execute(&sql).trim().parse().unwrap()
+        };
+        let keep = Box::new(Arc::clone(&server));
+        Fixture { store: serving, count: Box::new(count), keep }
     })
     .await;
 }
@@ -64,6 +73,8 @@ const RIGHTS: &[(&str, &str)] = &[
     ("SELECT, INSERT, DELETE", "revocations"),
     ("SELECT, INSERT", "account_operations"),
     ("SELECT, INSERT, UPDATE", "closings"),
+    ("SELECT, INSERT, UPDATE, DELETE", "login_attempts"),
+    ("SELECT, INSERT, UPDATE, DELETE", "password_resets"),
     ("SELECT, UPDATE", "id_blocks"),
     ("SELECT, UPDATE", "installation"),
     ("SELECT", "demonstration"),
@@ -243,6 +254,52 @@ async fn concurrency_of_closing_and_logging_in_leaves_no_session() {
     let changes = stores[1].changes_after(0, 100).await.unwrap();
     let sequences: Vec<_> = changes.iter().map(|change| change.sequence).collect();
     assert_eq!(sequences, (1..=20).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrency_of_services_allows_as_many_attempts_as_one() {
+    let server = MariaDb::start();
+    let stores = [store(&server, "account").await, connect(&server, "account")];
+    let limits = AttemptLimits { free: 5, wait_max: Duration::from_mins(1) };
+    for round in 0..10 {
+        let email = EmailDigest::of(&format!("a{round}@example.com"));
+        let mut tasks = JoinSet::new();
+        for n in 0..200 {
+            let store = stores[n % 2].clone();
+            tasks.spawn(async move { store.reserve_attempt(email, NOW, limits).await.unwrap() });
+        }
+        let allowed = tasks.join_all().await.into_iter().flatten().count();
+        assert_eq!(allowed, 5);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrency_of_a_reset_and_a_login_leaves_no_session() {
+    let server = MariaDb::start();
+    let stores = [store(&server, "account").await, connect(&server, "account")];
+    for id in 10_001..10_021 {
+        let email = format!("a{id}@example.com");
+        stores[0].insert_account(account(id, &email)).await.unwrap().unwrap();
+        let token = TokenDigest::of(&email);
+        let expired_at = NOW.plus(Duration::from_mins(1));
+        let reset = InsertReset { account_id: id, token, created_at: NOW, expired_at };
+        stores[0].insert_reset(reset).await.unwrap().unwrap();
+        let login = ConfirmedLogin {
+            account_id: id,
+            password_hash: PasswordHash("hash".to_owned()),
+            email: EmailDigest::of(&email),
+        };
+        let (redeemed, started) = tokio::join!(
+            stores[0].redeem_reset(token, PasswordHash("new".to_owned()), NOW),
+            stores[1].log_in(login, pair(id), 50)
+        );
+        assert!(redeemed.unwrap().is_some());
+        started.unwrap().err().inspect(|refusal| {
+            assert_eq!(*refusal, ChangeRefusal::PasswordDiffers);
+        });
+        assert_eq!(stores[0].sessions(id, NOW).await.unwrap(), []);
+        assert_eq!(stores[1].introspect(pair(id).access, NOW).await.unwrap(), None);
+    }
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, ffi, params};
 use service::{clock::Timestamp, contract::account_feed::Standing};
 
-use super::{account_changes, auth_tokens, closings, rows};
+use super::{account_changes, auth_tokens, closings, password_resets, rows};
 use crate::store::{
-    Account, ChangeRefusal, Changed, Credentials, EmailTaken, InsertAccount, UpdateAccount,
+    Account, ChangePassword, ChangeRefusal, Changed, Credentials, EmailChange, EmailTaken,
+    InsertAccount, PasswordHash, UpdateAccount,
 };
 
 pub(super) fn insert(
@@ -65,6 +66,79 @@ pub(super) fn credentials(
     .optional()
 }
 
+pub(super) fn credentials_of(
+    db: &Connection,
+    account_id: i64,
+) -> rusqlite::Result<Option<Credentials>> {
+    let Some(account) = find(db, account_id)? else { return Ok(None) };
+    let PasswordHash(password_hash) = password_hash(db, account_id)?;
+    Ok(Some(Credentials { account, password_hash }))
+}
+
+fn password_hash(db: &Connection, id: i64) -> rusqlite::Result<PasswordHash> {
+    db.prepare_cached("SELECT password_hash FROM accounts WHERE id = ?")?
+        .query_row([id], |row| Ok(PasswordHash(row.get(0)?)))
+}
+
+/// Whether the password is still the one that was confirmed.
+pub(super) fn is_password(
+    db: &Connection,
+    id: i64,
+    confirmed: &PasswordHash,
+) -> rusqlite::Result<bool> {
+    Ok(password_hash(db, id)? == *confirmed)
+}
+
+pub(super) fn set_password(
+    db: &Connection,
+    id: i64,
+    password: &PasswordHash,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE accounts SET password_hash = ?, updated_at = ? WHERE id = ?")?
+        .execute(params![password.0, now.as_micros(), id])?;
+    Ok(())
+}
+
+pub(super) fn change_password(
+    db: &Connection,
+    change: &ChangePassword,
+    now: Timestamp,
+) -> rusqlite::Result<Result<Changed, ChangeRefusal>> {
+    let id = change.account_id;
+    let mut account = match find_active(db, id)? {
+        Ok(account) => account,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if !is_password(db, id, &change.confirmed)? {
+        return Ok(Err(ChangeRefusal::PasswordDiffers));
+    }
+    set_password(db, id, &change.new, now)?;
+    account.updated_at = now;
+    password_resets::end(db, id, now)?;
+    let ended = auth_tokens::end_other_sessions(db, id, change.session_id, now)?;
+    Ok(Ok(Changed { account, ended }))
+}
+
+/// Why the email of an account may not become this one, if it may not.
+fn check_email_change(
+    db: &Connection,
+    account: &Account,
+    update: &UpdateAccount,
+) -> rusqlite::Result<Result<(), ChangeRefusal>> {
+    if account.email == update.email.as_str() {
+        return Ok(Ok(()));
+    }
+    Ok(match &update.email_change {
+        EmailChange::Allowed => Ok(()),
+        EmailChange::Refused => Err(ChangeRefusal::EmailDiffers),
+        EmailChange::Confirmed(confirmed) => {
+            let is_password = is_password(db, account.id, confirmed)?;
+            if is_password { Ok(()) } else { Err(ChangeRefusal::PasswordDiffers) }
+        }
+    })
+}
+
 pub(super) fn update(
     db: &Connection,
     id: i64,
@@ -75,6 +149,9 @@ pub(super) fn update(
         Ok(account) => account,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    if let Err(refusal) = check_email_change(db, &account, &update)? {
+        return Ok(Err(refusal));
+    }
     let updated = db
         .prepare_cached(
             "UPDATE accounts
@@ -91,6 +168,9 @@ pub(super) fn update(
         ]);
     if let Err(EmailTaken) = unless_taken(updated)? {
         return Ok(Err(ChangeRefusal::EmailTaken));
+    }
+    if account.email != update.email.as_str() {
+        password_resets::end(db, id, now)?;
     }
     account.name = update.name;
     update.email.as_str().clone_into(&mut account.email);

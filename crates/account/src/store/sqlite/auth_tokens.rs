@@ -6,10 +6,12 @@ use service::{
     contract::{identity::Identity, introspection::TokenDigest},
 };
 
-use super::{accounts, rows};
+use super::{accounts, login_attempts, rows};
 use crate::{
     rotation::{self, Presented, Rotated, Verdict},
-    store::{Changed, NewPair, Repetition, Replacement, Rotation, Session},
+    store::{
+        ChangeRefusal, Changed, ConfirmedLogin, NewPair, Repetition, Replacement, Rotation, Session,
+    },
     token::Salt,
 };
 
@@ -36,6 +38,20 @@ pub(super) fn start_session(
     let heads = heads(db, account_id, now)?;
     let ended = end(db, heads.get(sessions_max..).unwrap_or_default(), now)?;
     Ok(Some(Changed { account, ended }))
+}
+
+pub(super) fn log_in(
+    db: &Connection,
+    login: &ConfirmedLogin,
+    pair: NewPair,
+    sessions_max: usize,
+) -> rusqlite::Result<Result<Changed, ChangeRefusal>> {
+    if !accounts::is_password(db, login.account_id, &login.password_hash)? {
+        return Ok(Err(ChangeRefusal::PasswordDiffers));
+    }
+    login_attempts::forget(db, login.email)?;
+    let started = start_session(db, login.account_id, pair, sessions_max)?;
+    Ok(started.ok_or(ChangeRefusal::NotActive))
 }
 
 pub(super) fn rotate(
@@ -101,6 +117,17 @@ pub(super) fn end_sessions(
     now: Timestamp,
 ) -> rusqlite::Result<Vec<TokenDigest>> {
     end(db, &heads(db, account_id, now)?, now)
+}
+
+pub(super) fn end_other_sessions(
+    db: &Connection,
+    account_id: i64,
+    session_id: i64,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<TokenDigest>> {
+    let mut heads = heads(db, account_id, now)?;
+    heads.retain(|head| head.session.id != session_id);
+    end(db, &heads, now)
 }
 
 pub(super) fn introspect(

@@ -7,7 +7,9 @@ mod auth_tokens;
 mod closings;
 mod demonstration;
 mod id_blocks;
+mod login_attempts;
 mod operations;
+mod password_resets;
 mod respelling;
 mod revocations;
 mod rows;
@@ -34,12 +36,15 @@ use service::{
 use tokio::sync::Mutex;
 
 use super::{
-    Account, BegunClosing, COUNTERS, ChangeRefusal, Changed, Credentials, EmailTaken, EndedToken,
-    Error, InsertAccount, NewPair, OpenClosing, Operated, Outcome, Replacement, Rotation, Session,
-    Store, UpdateAccount, schema,
+    Account, BegunClosing, COUNTERS, ChangePassword, ChangeRefusal, Changed, ConfirmedLogin,
+    Credentials, EmailTaken, EndedToken, Error, InsertAccount, InsertReset, NewPair, OpenClosing,
+    Operated, Outcome, PasswordHash, Replacement, ResetRefusal, Rotation, Session, Store,
+    UpdateAccount, schema,
 };
 use crate::{
     api_keys::{ApiKey, ChangedKey, Deed, InsertApiKey, KeyRefusal, KeyRotation, LastUse},
+    attempts::{AttemptLimits, Attempts, TooManyAttempts, Verdict, judge},
+    email::EmailDigest,
     ids::IdName,
     operations::{NewOperation, Operation, OperationRefusal},
 };
@@ -52,6 +57,7 @@ const SCHEMA: &Schema = &schema(&[
     include_str!("migrations/0005_service_clock.sql"),
     include_str!("migrations/0006_api_keys.sql"),
     include_str!("migrations/0007_account_operations.sql"),
+    include_str!("migrations/0008_passwords.sql"),
     include_str!("migrations/0009_closings.sql"),
     include_str!("migrations/0010_demonstration.sql"),
 ]);
@@ -205,6 +211,55 @@ impl Store for SqliteStore {
         self.read(move |db| accounts::credentials(db, &email_normalised))
     }
 
+    fn credentials_of(&self, account_id: i64) -> Outcome<'_, Option<Credentials>> {
+        self.read(move |db| accounts::credentials_of(db, account_id))
+    }
+
+    fn reserve_attempt(
+        &self,
+        email: EmailDigest,
+        now: Timestamp,
+        limits: AttemptLimits,
+    ) -> Outcome<'_, Result<Attempts, TooManyAttempts>> {
+        Box::pin(async move {
+            // A refusal writes nothing, so that a flood of them takes no turn of the writer.
+            let recorded = self.read(move |db| login_attempts::find(db, email)).await?;
+            if let Verdict::Refused(refusal, None) = judge(recorded, now, limits) {
+                return Ok(Err(refusal));
+            }
+            self.write(move |db| login_attempts::reserve(db, email, now, limits)).await
+        })
+    }
+
+    fn forget_attempts(&self, email: EmailDigest) -> Outcome<'_, ()> {
+        self.write(move |db| login_attempts::forget(db, email))
+    }
+
+    fn change_password(
+        &self,
+        change: ChangePassword,
+        now: Timestamp,
+    ) -> Outcome<'_, Result<Changed, ChangeRefusal>> {
+        self.write(move |db| accounts::change_password(db, &change, now))
+    }
+
+    fn insert_reset(&self, new: InsertReset) -> Outcome<'_, Result<(), ResetRefusal>> {
+        self.write(move |db| password_resets::insert(db, new))
+    }
+
+    fn find_reset(&self, token: TokenDigest, now: Timestamp) -> Outcome<'_, Option<Account>> {
+        self.read(move |db| password_resets::find(db, token, now))
+    }
+
+    fn redeem_reset(
+        &self,
+        token: TokenDigest,
+        password: PasswordHash,
+        now: Timestamp,
+    ) -> Outcome<'_, Option<Changed>> {
+        self.write(move |db| password_resets::redeem(db, token, &password, now))
+    }
+
     fn update_account(
         &self,
         id: i64,
@@ -266,6 +321,15 @@ impl Store for SqliteStore {
         sessions_max: usize,
     ) -> Outcome<'_, Option<Changed>> {
         self.write(move |db| auth_tokens::start_session(db, account_id, pair, sessions_max))
+    }
+
+    fn log_in(
+        &self,
+        login: ConfirmedLogin,
+        pair: NewPair,
+        sessions_max: usize,
+    ) -> Outcome<'_, Result<Changed, ChangeRefusal>> {
+        self.write(move |db| auth_tokens::log_in(db, &login, pair, sessions_max))
     }
 
     fn rotate(&self, refresh: TokenDigest, next: Replacement) -> Outcome<'_, Rotation> {

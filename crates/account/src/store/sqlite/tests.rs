@@ -7,8 +7,13 @@ use crate::store::tests::{Fixture, check};
 
 fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&folder.path().join("account.db"), &Reporter::default()).unwrap();
-    Fixture { store: Arc::new(store), keep: Box::new(folder) }
+    let path = folder.path().join("account.db");
+    let store = SqliteStore::open(&path, &Reporter::default()).unwrap();
+    let count = move |table: &str| {
+        let sql = format!("SELECT COUNT(*) FROM {table}");
+        sqlite::connect(&path).unwrap().query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    Fixture { store: Arc::new(store), count: Box::new(count), keep: Box::new(folder) }
 }
 
 #[tokio::test]

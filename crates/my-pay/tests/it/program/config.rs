@@ -92,6 +92,9 @@ fn the_effective_configuration_is_a_file_that_gives_it_again() {
         refresh_token_lifetime_seconds = 2592000
         refresh_grace_seconds = 10
         sessions_max = 100
+        login_attempts_free = 5
+        login_wait_seconds_max = 60
+        reset_token_lifetime_seconds = 1800
         password_memory_kib = 19456
         password_iterations = 2
         password_waiting_max = 64
