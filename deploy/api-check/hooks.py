@@ -149,8 +149,14 @@ BEYOND_SCHEMA = {
     ("password", "too_common"): always,
     ("password", "equals_email"): always,
     ("password", "equals_name"): always,
-    # People confirm a closing by it, and API keys do not.
+    ("newPassword", "too_common"): always,
+    ("newPassword", "equals_email"): always,
+    ("newPassword", "equals_name"): always,
+    # People confirm a closing and another email by it, and API keys do not.
     ("currentPassword", "required"): always,
+    # A reset names its account by one of the two.
+    ("email", "required"): always,
+    ("accountId", "one_of_two"): always,
 }
 
 

@@ -124,7 +124,10 @@ async fn an_owner_changes_name_and_email() {
     let ann = product.person("Ann").await;
     let path = format!("/accounts/v1/accounts/{}", ann.account_id);
     let change = |name: &str, email: &str| {
-        let body = json!({"name": name, "email": email, "isValid": true});
+        let password = &ann.password;
+        let body = json!({
+            "name": name, "email": email, "isValid": true, "currentPassword": password,
+        });
         ann.call(Method::PUT, &path).json(&body).send()
     };
     product.let_pass(Duration::from_mins(1));

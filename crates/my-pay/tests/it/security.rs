@@ -11,12 +11,13 @@ use tower::ServiceExt;
 use crate::support::{Person, Product, Response};
 
 /// What anybody may call.
-const PUBLIC: [(&str, &str); 5] = [
+const PUBLIC: [(&str, &str); 6] = [
     ("get", "/accounts/health/ping"),
     ("get", "/money/health/ping"),
     ("post", "/accounts/v1/accounts"),
     ("post", "/accounts/v1/auths"),
     ("post", "/accounts/v1/auths/refresh"),
+    ("post", "/accounts/v1/password-resets/redemptions"),
 ];
 
 /// Everything else that the services' documents list, as method and path.

@@ -30,7 +30,12 @@ async fn log_in(person: &Person) -> Response {
 
 async fn suspend(person: &Person) -> Response {
     let path = format!("/accounts/v1/accounts/{}", person.account_id);
-    let body = json!({"name": "Ann", "email": "ann@example.com", "isValid": false});
+    let body = json!({
+        "name": "Ann",
+        "email": "ann@example.com",
+        "isValid": false,
+        "currentPassword": person.password,
+    });
     person.call(Method::PUT, &path).json(&body).send().await
 }
 
