@@ -29,8 +29,8 @@ pub async fn prepare(up: &Up, data_dir: &Path, clock: &Clock) -> anyhow::Result<
         drawn.keep(data_dir)?;
         drawn
     };
-    let ann = people::meet(up, &ANN, &secrets.ann_password).await?;
-    let bob = people::meet(up, &BOB, &secrets.bob_password).await?;
+    let ann = people::meet(up, &ANN, &secrets.ann_password, secrets.are_set).await?;
+    let bob = people::meet(up, &BOB, &secrets.bob_password, secrets.are_set).await?;
     if !secrets.are_set {
         secrets.are_set = true;
         secrets.keep(data_dir)?;

@@ -101,9 +101,13 @@ impl Scene<'_> {
                                (--data-dir) begins at the beginning"
                 .to_owned(),
             Reason::OtherPassword => format!(
-                "has another password than the one in {}: its owner changed it",
+                "has another password than the one in {}: its owner changed it. Without that \
+                 file the next start sets new passwords",
                 secrets::file(self.data_dir).display()
             ),
+            Reason::Guessed => "cannot log in for the next minute, because somebody tries many \
+                                passwords: start again later"
+                .to_owned(),
         }
     }
 

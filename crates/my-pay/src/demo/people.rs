@@ -1,7 +1,8 @@
 //! Ann and Bob: registered at first start, logged in and funded at each, as far as they can be.
 
 use account::{
-    Account, AccountService, Email, Error as AccountError, Login, NewAccount, NewPassword, Token,
+    Account, AccountService, Email, Error as AccountError, Login, NewAccount, NewPassword, ResetOf,
+    Token,
 };
 use anyhow::{Context, bail};
 use ledger::{
@@ -54,26 +55,37 @@ pub(super) enum Reason {
     Closed,
     /// The password is not the one that was drawn.
     OtherPassword,
+    /// Somebody has tried many passwords, so the right one has to wait, too.
+    Guessed,
 }
 
-/// Registers the person if there is none yet, logs in, and gives the funds once.
-pub(super) async fn meet(up: &Up, person: &Person, password: &str) -> anyhow::Result<Found> {
-    let account = account_of(up.account(), person, password).await?;
-    let away = |reason| Ok(Found::Away(Away { account_id: account.id, reason }));
-    match account.standing {
-        Standing::Active => {}
-        Standing::Suspended => return away(Reason::Suspended),
-        Standing::Closed => return away(Reason::Closed),
+/// Registers the person if there is none yet, logs in, and gives the funds once. If the password has
+/// just been drawn, an account of before gets it: the file with its password was lost.
+pub(super) async fn meet(
+    up: &Up,
+    person: &Person,
+    password: &str,
+    is_set: bool,
+) -> anyhow::Result<Found> {
+    let accounts = up.account();
+    let account = account_of(accounts, person, password).await?;
+    let log_in = async || {
+        let login = Login { email: person.email.to_owned(), password: password.to_owned() };
+        accounts.log_in(login).await
+    };
+    let mut logged_in = log_in().await;
+    let is_wrong = matches!(logged_in, Err(AccountError::InvalidCredentials));
+    if is_wrong && !is_set && account.standing != Standing::Closed {
+        reset_password(accounts, account.id, password).await?;
+        logged_in = log_in().await;
     }
-    let login = Login { email: person.email.to_owned(), password: password.to_owned() };
-    let tokens = match up.account().log_in(login).await {
+    let tokens = match logged_in {
         Ok(tokens) => tokens,
-        Err(AccountError::InvalidCredentials) => return away(Reason::OtherPassword),
-        // Since it was asked.
-        Err(AccountError::AccountDisabled) => return away(Reason::Suspended),
         Err(error) => {
+            let reason = reason(account.standing, &error);
             let name = person.name;
-            return Err(error).with_context(|| format!("{name} cannot log in"));
+            let reason = reason.ok_or(error).with_context(|| format!("{name} cannot log in"))?;
+            return Ok(Found::Away(Away { account_id: account.id, reason }));
         }
     };
     let account_id = account.id;
@@ -81,6 +93,31 @@ pub(super) async fn meet(up: &Up, person: &Person, password: &str) -> anyhow::Re
         Some(wallet_id) => Found::Ready(Ready { account_id, token: tokens.access, wallet_id }),
         None => Found::Away(Away { account_id, reason: Reason::Suspended }),
     })
+}
+
+/// Why a login failed. `None` if it was not for a reason of the person's.
+fn reason(standing: Standing, error: &AccountError) -> Option<Reason> {
+    match (standing, error) {
+        (Standing::Closed, _) => Some(Reason::Closed),
+        // The latter since the account was read.
+        (Standing::Suspended, _) | (Standing::Active, AccountError::AccountDisabled) => {
+            Some(Reason::Suspended)
+        }
+        (Standing::Active, AccountError::InvalidCredentials) => Some(Reason::OtherPassword),
+        (Standing::Active, AccountError::TooManyAttempts { .. }) => Some(Reason::Guessed),
+        (Standing::Active, _) => None,
+    }
+}
+
+async fn reset_password(
+    accounts: &AccountService,
+    account_id: i64,
+    password: &str,
+) -> anyhow::Result<()> {
+    let reset = accounts.issue_reset(ResetOf::Account(account_id)).await;
+    let reset = reset.with_context(|| format!("account {account_id} gets no new password"))?;
+    let new = NewPassword::accept(password.to_owned(), None, None)?;
+    Ok(accounts.redeem_reset(reset.token.as_str().to_owned(), new).await?)
 }
 
 async fn account_of(

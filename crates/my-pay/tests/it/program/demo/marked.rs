@@ -82,12 +82,19 @@ fn its_data_directory_is_refused_there_later_and_served_on_loopback() {
 fn a_restored_backup_has_the_mark() {
     let folder = tempfile::tempdir().unwrap();
     let demo = Demo::start(&folder);
+    let drawn = demo.passwords();
     let backed_up = run_my_pay(folder.path(), &["admin", "backup", "kept", "--data-dir", "data"]);
     assert_eq!(backed_up.code(), Some(0), "{backed_up:?}");
     demo.stop();
     fs::remove_dir_all(folder.path().join("data")).unwrap();
     let restored = run_my_pay(folder.path(), &["admin", "restore", "kept", "--data-dir", "data"]);
     assert_eq!(restored.code(), Some(0), "{restored:?}");
+    check_refused(&folder);
+    // The file with the secrets is in no backup: there are new ones.
+    let again = Demo::start(&folder);
+    assert_ne!(again.passwords(), drawn);
+    assert_eq!(again.send()["balance"], 97_000);
+    again.stop();
     check_refused(&folder);
 }
 
