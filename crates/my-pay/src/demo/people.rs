@@ -59,8 +59,8 @@ pub(super) enum Reason {
     Guessed,
 }
 
-/// Registers the person if there is none yet, logs in, and gives the funds once. If the password has
-/// just been drawn, an account of before gets it: the file with its password was lost.
+/// Registers the person if there is none yet, logs in, and gives the funds once. If the password
+/// has just been drawn, an account of before gets it: the file with its password was lost.
 pub(super) async fn meet(
     up: &Up,
     person: &Person,

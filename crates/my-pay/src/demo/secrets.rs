@@ -24,9 +24,9 @@ pub(super) struct Secrets {
     pub(super) ann_password: String,
     pub(super) bob_password: String,
     /// Whether both accounts have had these passwords. The file is on disk before the accounts are
-    /// made, so a start after a crash in between makes them with the same passwords, and gives these
-    /// to accounts of before, as after the restore of a backup. Once it is true, another password
-    /// is one that the account's owner has chosen.
+    /// made, so a start after a crash in between makes them with the same passwords, and gives
+    /// these to accounts of before, as after the restore of a backup. Once it is true, another
+    /// password is one that the account's owner has chosen.
     pub(super) are_set: bool,
     /// Of the backend, once it is created.
     #[serde(default)]

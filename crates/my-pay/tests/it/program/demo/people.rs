@@ -100,19 +100,51 @@ fn with_both_suspended_it_starts() {
 #[test]
 fn with_another_password_of_bob_it_starts() {
     let folder = tempfile::tempdir().unwrap();
-    Demo::start(&folder).stop();
-    let database = rusqlite::Connection::open(folder.path().join("data/account.db")).unwrap();
-    let sql = "UPDATE accounts SET password_hash = (SELECT password_hash FROM accounts
-         WHERE name = 'Ann') WHERE name = 'Bob'";
-    assert_eq!(database.execute(sql, []).unwrap(), 1);
-    drop(database);
+    let demo = Demo::start(&folder);
+    let path = format!("/accounts/v1/accounts/{}/password", demo.word("Bob", "account"));
+    let current = demo.word("Bob", "password");
+    let body =
+        format!(r#"{{"currentPassword": "{current}", "newPassword": "a secret of my own"}}"#);
+    let change = call(&demo, "Bob", "PUT", &path, &body);
+    let changed = Process::start(Command::new("bash").args(["-c", &change])).wait(PATIENCE);
+    assert_eq!((changed.code(), changed.stdout.as_str()), (Some(0), ""), "{changed:?}");
+    demo.stop();
 
     let demo = Demo::start(&folder);
     expect![[r#"
-        Bob: bob@example.com, account 10002, has another password than the one in data/demonstration.json: its owner changed it
+        Bob: bob@example.com, account 10002, has another password than the one in data/demonstration.json: its owner changed it. Without that file the next start sets new passwords
     "#]]
     .assert_eq(&said(&demo, "Bob"));
     let wallets = paste(demo.curl("/money/v1/wallets"));
     assert_eq!(wallets["items"][0]["accountId"], 10_001, "Ann's lines are there");
+    demo.stop();
+
+    std::fs::remove_file(super::file(&folder)).unwrap();
+    let demo = Demo::start(&folder);
+    assert_ne!(demo.word("Bob", "password"), current);
+    assert_eq!(demo.send()["balance"], 97_000);
+    demo.stop();
+}
+
+#[test]
+fn with_guesses_at_the_password_of_ann_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Demo::start(&folder);
+    let address = demo.program.address;
+    let guess = format!(
+        "curl -s http://{address}/accounts/v1/auths -H 'Content-Type: application/json' \
+         -d '{{\"email\": \"ann@example.com\", \"password\": \"a wrong guess\"}}'"
+    );
+    // Until they have to wait, and for so long that a start does not take as much.
+    while paste(&guess)["code"] != "too_many_attempts" {}
+    let database = rusqlite::Connection::open(folder.path().join("data/account.db")).unwrap();
+    let far = "UPDATE login_attempts SET attempts = 100, newest_at = newest_at + 600000000";
+    assert!(database.execute(far, []).unwrap() > 0);
+    drop(database);
+    demo.stop();
+
+    let demo = Demo::start(&folder);
+    assert!(demo.of("Ann").contains("because somebody tries many passwords"), "{:?}", demo.said);
+    assert_eq!(demo.balance_of_bob(), Some(100_000));
     demo.stop();
 }
