@@ -25,6 +25,7 @@ mod idempotency;
 mod limits;
 mod moving_money;
 mod operations;
+mod passwords;
 mod payouts;
 mod program;
 mod security;

@@ -32,7 +32,7 @@ const OTHER_MODULES: [(&str, &str); 9] = [
 ];
 
 /// Tests that cannot be asked again of a product that somebody else has started, and why.
-const OWN_PRODUCT_ONLY: [(&str, &str); 25] = [
+const OWN_PRODUCT_ONLY: [(&str, &str); 26] = [
     ("api_keys::a_key_ends_at_its_time", "holds the clock"),
     ("api_keys::a_rotated_key_has_two_secrets_until_the_overlap_is_over", "holds the clock"),
     ("api_keys::commands_manage_keys_while_the_product_runs", "opens SQLite"),
@@ -50,6 +50,7 @@ const OWN_PRODUCT_ONLY: [(&str, &str); 25] = [
     ("limits::an_address_may_ask_so_often_and_no_more", "changes settings"),
     ("moving_money::with_a_wallet_a_rejection_is_recorded_and_moves_nothing", "owns all wallets"),
     ("payouts::the_money_of_a_closed_wallet_is_paid_out_once", "opens SQLite"),
+    ("passwords::after_the_wait_the_right_password_counts", "holds the clock"),
     ("security::a_service_believes_nobody_but_the_gateway", "calls the services in its process"),
     ("security::secrets_are_not_on_disk", "looks into the files of SQLite"),
     ("security::without_a_valid_token_nothing_answers", "holds the clock"),
