@@ -80,6 +80,13 @@ async fn a_token_alone_closes_nothing() {
     ] {
         assert_eq!(ann.post(&path).json(&body).send().await.brief(), brief);
     }
+    // Nor does it guess here what it could not guess at a login.
+    let mut briefs = Vec::new();
+    for n in 0..10 {
+        let body = json!({"currentPassword": format!("guess {n}")});
+        briefs.push(ann.post(&path).json(&body).send().await.brief());
+    }
+    assert!(briefs.iter().any(|brief| brief == "429 too_many_attempts"), "{briefs:?}");
     // As it was before passwords were asked for.
     let path = format!("/accounts/v1/accounts/{}", ann.account_id);
     let before = ann.call(hyper::Method::DELETE, &path).send().await;
