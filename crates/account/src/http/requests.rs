@@ -66,7 +66,7 @@ pub(super) struct ReplaceAccount {
     is_valid: bool,
     /// The account's password. Required for another email or another spelling of it, and not looked
     /// at otherwise.
-    #[schema(value_type = Option<String>, nullable = false, format = Password, min_length = 1,
+    #[schema(value_type = Option<String>, format = Password, min_length = 1,
         max_length = 128, example = "correct horse battery staple")]
     current_password: Option<String>,
 }
@@ -94,10 +94,10 @@ pub(super) struct ChangePassword {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct IssueReset {
     /// As registered, in any spelling of the address. Required unless `accountId` is given.
-    #[schema(nullable = false, min_length = 1, max_length = 254, example = "ada@example.com")]
+    #[schema(min_length = 1, max_length = 254, example = "ada@example.com")]
     email: Option<String>,
     /// Required unless `email` is given.
-    #[schema(nullable = false, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10001)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 10001)]
     account_id: Option<i64>,
 }
 
@@ -128,7 +128,7 @@ pub(super) struct RedeemReset {
 pub(super) struct CloseAccount {
     /// The account's password, exactly. Required of people, and not looked at if an API key closes
     /// the account.
-    #[schema(format = Password, nullable = false, min_length = 1, max_length = 128,
+    #[schema(format = Password, min_length = 1, max_length = 128,
         example = "correct horse battery staple")]
     pub(super) current_password: Option<String>,
 }
