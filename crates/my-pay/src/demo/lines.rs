@@ -105,8 +105,8 @@ impl Scene<'_> {
                  file the next start sets new passwords",
                 secrets::file(self.data_dir).display()
             ),
-            Reason::Guessed => "cannot log in for the next minute, because somebody tries many \
-                                passwords: start again later"
+            Reason::Guessed => "cannot log in for the next minute, because many wrong passwords \
+                                were tried: start again later"
                 .to_owned(),
         }
     }

@@ -55,7 +55,7 @@ pub(super) enum Reason {
     Closed,
     /// The password is not the one that was drawn.
     OtherPassword,
-    /// Somebody has tried many passwords, so the right one has to wait, too.
+    /// Many wrong passwords were tried, so the right one has to wait, too.
     Guessed,
 }
 

@@ -144,7 +144,7 @@ fn with_guesses_at_the_password_of_ann_it_starts() {
     demo.stop();
 
     let demo = Demo::start(&folder);
-    assert!(demo.of("Ann").contains("because somebody tries many passwords"), "{:?}", demo.said);
+    assert!(demo.of("Ann").contains("because many wrong passwords were tried"), "{:?}", demo.said);
     assert_eq!(demo.balance_of_bob(), Some(100_000));
     demo.stop();
 }
