@@ -22,6 +22,9 @@ const README: &str = include_str!("../../../../README.md");
 /// The ports that the README names, of which others may have some here.
 const PORTS: [&str; 6] = ["8080", "8081", "8082", "8083", "8084", "8085"];
 
+/// What is printed after the last command.
+const ALL_RUN: &str = "all commands have run";
+
 /// All blocks marked `sh apart`, one after the other.
 fn documented() -> String {
     let mut script = String::new();
@@ -69,8 +72,9 @@ async fn the_services_start_apart_as_the_readme_says() {
         script = script.replace(&format!("127.0.0.1:{documented}"), &format!("127.0.0.1:{free}"));
     }
     // An answer has no end of line. And as the terminal does when it is closed.
-    let script =
-        format!("set -e\n{script}\necho\ntrap 'kill $(jobs -p)' TERM\nwait || true\nwait\n");
+    let script = format!(
+        "set -e\n{script}\necho {ALL_RUN}\ntrap 'kill $(jobs -p)' TERM\nwait || true\nwait\n"
+    );
     let path = format!("{}:/usr/bin:/bin", folder.path().display());
     let mut command = Command::new("bash");
     command.args(["-c", &script]).env_clear().env("PATH", path).current_dir(folder.path());
@@ -84,7 +88,10 @@ async fn the_services_start_apart_as_the_readme_says() {
     })
     .await;
     assert!(terminal.is_running(), "a command failed: {:#?}", terminal.wait(PATIENCE));
-    // What the backend and its customer are answered, in this order.
+    // What the backend and its customer are answered, in this order, perhaps on one line.
+    terminal.wait_for(|line| line.contains(ALL_RUN).then_some(()));
+    let said = terminal.lines.concat();
+    let mut rest = &said[..];
     for answer in [
         r#""email":"ann@example.com""#,
         r#""balance":0"#,
@@ -93,7 +100,8 @@ async fn the_services_start_apart_as_the_readme_says() {
         r#""scope":"money:fund""#,
         r#""scope":"money:send""#,
     ] {
-        terminal.wait_for(|line| line.contains(answer).then_some(()));
+        let at = rest.find(answer).unwrap_or_else(|| panic!("{answer}: {said}"));
+        rest = &rest[at + answer.len()..];
     }
     let bob = Person::register(client, "Bob").await.with_wallet().await;
     assert_eq!(bob.balance().await, 0);
