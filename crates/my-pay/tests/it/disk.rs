@@ -202,6 +202,8 @@ async fn a_service_apart_ends_when_its_disk_refuses_and_is_started_again() {
     disk.mend(DiskFault::Flush);
     cluster.moneys[0].start_again();
     cluster.wait_until_ready().await;
+    // The gateway may not have noticed yet that the service was away, let alone that it is back.
+    eventually(RECOVERY, async || deposit(&person, "before").await.status == 201).await;
     assert_eq!(deposit(&person, "before").await.header("idempotency-replayed"), "true");
     assert_eq!(deposit(&person, "during").await.status, 201);
     assert_eq!(person.balance().await, 10);

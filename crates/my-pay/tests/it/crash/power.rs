@@ -22,6 +22,7 @@ fn command(folder: &Path) -> Command {
     command.args(["--log-format", "json", "--rate-limit", "off"]);
     command.env("MY_PAY_ACCOUNT_PASSWORD_MEMORY_KIB", "64");
     command.env("MY_PAY_ACCOUNT_PASSWORD_ITERATIONS", "1");
+    command.env("MY_PAY_MONEY_SELF_SERVICE_FUNDING", "true");
     command
 }
 
