@@ -4,6 +4,7 @@
 
 mod support;
 
+mod access;
 mod accounts;
 mod apart;
 mod api_keys;
