@@ -62,7 +62,8 @@ pub fn judge(recorded: Option<Attempts>, now: Timestamp, limits: AttemptLimits) 
         let count = recorded.count.saturating_add(1);
         return Verdict::Allowed(Attempts { count, newest_at: now });
     }
-    // A record of the future: a clock was ahead. Corrected, so that nobody waits for that time.
+    // A record of the future: a clock was ahead. Corrected, so that the owner is not made to wait
+    // until then.
     let corrected = (recorded.newest_at > now).then_some(Attempts { newest_at: now, ..recorded });
     Verdict::Refused(TooManyAttempts { wait: wait.saturating_sub(passed) }, corrected)
 }

@@ -26,8 +26,8 @@ use crate::{
 const ATTEMPTS_MAX: u32 = 3;
 /// How often it is looked for closings that are not settled.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// How long the newest attempt is left to whoever began it: longer than the money service has to
-/// answer it.
+/// How long the newest attempt is left to the request that began it: longer than the money service
+/// has to answer it.
 const RESUME_AFTER: Duration = Duration::from_secs(8);
 /// Closings looked at together.
 const OPEN_MAX: u32 = 100;
@@ -168,7 +168,7 @@ impl AccountService {
         }
     }
 
-    /// Settles the closings that whoever began them has not settled.
+    /// Settles the closings whose requests have ended without settling them.
     async fn settle_closings(&self) -> Result<(), store::Error> {
         let inner = &self.0;
         let open = inner.store.open_closings(OPEN_MAX).await?;

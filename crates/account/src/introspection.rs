@@ -1,4 +1,4 @@
-//! Answers whose a token or API key is, to whoever guards the edge.
+//! Answers whose a token or API key is, to the gateway.
 
 use service::{
     BoxFuture,

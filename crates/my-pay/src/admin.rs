@@ -33,7 +33,7 @@ pub(crate) async fn account_store(
     }
 }
 
-/// What operators do in the money database, beside whoever serves from it.
+/// What operators do in the money database, beside the services.
 pub(crate) async fn money_operations(
     flags: &DatabaseFlags,
     config: &Config,

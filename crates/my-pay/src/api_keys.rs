@@ -77,7 +77,7 @@ pub struct Said {
 }
 
 impl ApiKeyCommand {
-    /// Does it, beside whoever serves from the database.
+    /// Does it, beside the services.
     pub async fn run(self, clock: &Clock) -> anyhow::Result<Said> {
         match self {
             Self::Create { name, scopes, expires, flags } => {

@@ -22,7 +22,7 @@ use crate::{
 /// Commands of `my-pay admin account`.
 #[derive(Debug, clap::Subcommand)]
 pub enum AccountCommand {
-    /// Suspends an account: its tokens end, nobody can log in, and its money does not move
+    /// Suspends an account: its tokens end, logins are refused, and its money does not move
     Suspend(Operate),
     /// Lifts the suspension of an account; its owner logs in again
     Enable(Operate),

@@ -40,7 +40,7 @@ pub enum Manager {
     },
 }
 
-/// That somebody did something to a key, and when.
+/// What was done to a key, by which asker, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deed {
     /// When.

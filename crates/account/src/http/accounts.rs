@@ -19,7 +19,7 @@ use crate::{AccountService, Error};
 
 /// Register an account
 ///
-/// Anybody may. The next step is to log in.
+/// Needs no token. The next step is to log in.
 #[utoipa::path(
     post,
     path = "/accounts/v1/accounts",

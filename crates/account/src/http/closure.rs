@@ -12,7 +12,7 @@ use crate::AccountService;
 
 /// Close an account
 ///
-/// For good: nobody can enable it again, and its email stays taken. Every token ends, this one too,
+/// For good: it cannot be enabled again, and its email stays taken. Every token ends, this one too,
 /// its wallets are closed, and nothing of its history is lost.
 ///
 /// Only an account whose wallets are all empty is closed. Otherwise nothing changes, and

@@ -86,9 +86,9 @@ pub(super) async fn issue_reset(
 
 /// Set a password with a reset token
 ///
-/// Anybody who has the token may. All sessions of the account end, its other reset tokens are void,
-/// and earlier attempts at its password are forgotten. A suspended account stays suspended. If the
-/// new password is refused, the token can be used again.
+/// The token is all that is needed. All sessions of the account end, its other reset tokens are
+/// void, and earlier attempts at its password are forgotten. A suspended account stays suspended.
+/// If the new password is refused, the token can be used again.
 #[utoipa::path(
     post,
     path = "/accounts/v1/password-resets/redemptions",

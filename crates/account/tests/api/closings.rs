@@ -167,7 +167,7 @@ async fn a_closing_whose_answer_was_lost_is_settled_afterwards() {
         }
     "#]]);
     assert_eq!(harness.open_closings(), 1);
-    // An attempt that reaches nobody cannot take back the one before it.
+    // An attempt that reaches no money service cannot take back the one before it.
     harness.fail(Some(Fault::Unreachable));
     let answer = harness.close(ADA, &token).await;
     assert_eq!(answer.code(), (503, "outcome_unknown".to_owned()));

@@ -112,7 +112,7 @@ async fn a_broken_database_is_a_problem_without_its_cause() {
     assert!(harness.service.introspect(TokenDigest::of(&token)).await.is_err());
 }
 
-/// Says what happens next to those who cache tokens. Panics if nothing does.
+/// The next event for a cache of tokens. Panics if nothing does.
 async fn next(revocations: &mut Revocations) -> Event {
     let next = tokio::time::timeout(Duration::from_secs(20), revocations.next()).await;
     next.expect("something happens")

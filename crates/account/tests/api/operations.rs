@@ -115,7 +115,7 @@ async fn a_backend_suspends_and_reads_who_did_what_when_and_why() {
           "user": null
         }
     "#]]);
-    // At once in this process: nobody has to look into the table.
+    // At once in this process, without a look into the table.
     let path = format!("/accounts/v1/accounts/{id}");
     assert_eq!(brief(&harness.get(&path, Some(&tokens.access)).await), "401 invalid_token");
     assert_eq!(brief(&harness.refresh(&tokens.refresh).await), "401 invalid_refresh_token");

@@ -104,7 +104,7 @@ async fn wrong_passwords_slow_down_the_next_attempts() {
         }
     "#]]);
     assert_eq!(retry_after(&refused), 1);
-    // Nothing is verified meanwhile, not even what is right.
+    // Until then nothing is verified, not even the right password.
     assert_eq!(harness.try_log_in("ada", PASSWORD).await.code(), code(429, "too_many_attempts"));
     // Spellings of one address are one.
     let spelling = harness.try_log_in("\u{ff21}DA", PASSWORD).await;

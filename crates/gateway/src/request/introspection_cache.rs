@@ -209,7 +209,7 @@ impl IntrospectionCache {
         self.clock.monotonic() >= from && !entry.is_refreshed.swap(true, Ordering::Relaxed)
     }
 
-    /// Waits for the answer to a question that somebody has asked already, or asks. A yes that was
+    /// Waits for the answer to a question that is being asked already, or asks it. A yes that was
     /// overtaken by a revocation of the token is asked for again: a secret of a key that was
     /// rotated has another end now. If revocations were missed, what was asked after this request
     /// came still counts for it; nothing else does, so that it asks again, once.

@@ -1,4 +1,5 @@
-//! The books: everybody's movements and what all wallets come to, for API keys with `books:read`.
+//! The books: the movements of all accounts, and what all wallets come to, for API keys with
+//! `books:read`.
 
 use axum::{http::StatusCode, response::Response};
 use ledger::TransferId;
@@ -55,7 +56,7 @@ fn read_cursor(text: &str) -> Result<TransferId, Fault> {
     Ok(TransferId(id.into_bytes()))
 }
 
-/// Read everybody's movements.
+/// Read the movements of all accounts.
 ///
 /// Every decided deposit, withdrawal and transfer of every account, completed and failed, in
 /// ascending order of their ids, with both sides of each that is completed.
@@ -176,7 +177,7 @@ impl From<BookedTransfer> for BookedTransferJson {
     }
 }
 
-/// A page of everybody's movements.
+/// A page of the movements of all accounts.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = BookedTransferPage)]

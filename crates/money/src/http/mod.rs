@@ -98,7 +98,7 @@ use crate::State;
         (name = "moving money", description = "Deposits, withdrawals and transfers."),
         (name = "history", description = "What moved."),
         (name = "operations", description = "What operators do with wallets, and why."),
-        (name = "books", description = "Everybody's movements, for companies' backends."),
+        (name = "books", description = "The movements of all accounts, for companies' backends."),
         (name = "health", description = "Who answers."),
     )
 )]

@@ -17,12 +17,12 @@ pub(super) struct AllBooks;
 
 /// Whose wallets and movements a caller reads. A caller that acts for an account reads that
 /// account's, whatever else its scopes allow, so that an answer for one customer never holds
-/// another's money. An API key with `books:read` that names no account reads everybody's.
+/// another's money. An API key with `books:read` that names no account reads those of all accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum View {
     /// One account's.
     Account(AccountId),
-    /// Everybody's and the system's.
+    /// Those of all accounts and the system's.
     Books,
 }
 

@@ -1,5 +1,5 @@
-//! The books: everybody's decided commands, in the order of their ids, which begin with the time of
-//! the clock that made them.
+//! The books: the decided commands of all accounts, in the order of their ids, which begin with the
+//! time of the clock that made them.
 
 use ledger::{Transfer, TransferId, WalletId};
 

@@ -367,7 +367,7 @@ pub trait Reads: Send + Sync {
         query: HistoryQuery,
     ) -> BoxFuture<'_, Result<Option<HistoryPage>, StoreError>>;
 
-    /// A page of everybody's decided commands.
+    /// A page of the decided commands of all accounts.
     fn books(&self, query: BooksQuery) -> BoxFuture<'_, Result<BooksPage, StoreError>>;
 
     /// How far the account feed has been followed; 0 at first.

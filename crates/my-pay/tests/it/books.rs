@@ -1,4 +1,4 @@
-//! The books: an API key with `books:read` reads everybody's wallets and movements, unless it acts
+//! The books: an API key with `books:read` reads all wallets and movements, unless it acts
 //! for one account.
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ async fn two_people(product: &Product) -> (Person, Person, String) {
     (ann, bob, path)
 }
 
-/// All pages of everybody's movements from one time to before another.
+/// All pages of all movements from one time to before another.
 async fn read_all(reader: &Backend, [from, to]: [&str; 2], limit: usize) -> Vec<Value> {
     let mut items = Vec::new();
     let mut cursor = String::new();

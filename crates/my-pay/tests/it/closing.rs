@@ -1,5 +1,5 @@
 //! Closing an account: only with the password, only with empty wallets, and never with money left
-//! where nobody reaches it.
+//! where it cannot be reached.
 
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ async fn an_account_without_wallets_is_closed() {
     product.stop().await;
 }
 
-/// Whoever has stolen a token cannot close the account of its owner.
+/// A thief of a token cannot close the account of its owner.
 #[tokio::test]
 async fn a_token_alone_closes_nothing() {
     let product = Product::start().await;
@@ -119,7 +119,7 @@ struct Ends {
     open: usize,
 }
 
-/// Somebody closes the account while money arrives by transfer, or as a deposit of the owner's.
+/// The account is closed while money arrives by transfer, or as a deposit of the owner's.
 async fn race(bob: &Person, ann: &Person, round: usize) -> Ends {
     let deposits = round % 4 == 3;
     let body = json!({"amount": 1});

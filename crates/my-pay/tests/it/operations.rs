@@ -116,7 +116,7 @@ async fn a_suspended_account_is_stopped_with_all_its_tokens_and_money() {
     let operator = Operator::new(&product).await;
     for way in WAYS {
         let (ann, bob) = two_people(&product).await;
-        // Somebody has stolen these, and uses them.
+        // A thief has these, and uses them.
         assert_eq!(send_one(&ann, &bob).await.status, 201);
         operator.on_account(way, "suspend", ann.account_id).await;
         until_refused(&ann).await;

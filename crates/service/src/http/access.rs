@@ -33,6 +33,10 @@ pub(super) const PERSON: &str = "bearer";
 /// The name of the security scheme of API keys.
 pub(super) const API_KEY: &str = "api_key";
 
+/// The scopes of calls that are about the account acted for. The others are about all accounts, or
+/// about the one in the path.
+const ABOUT_ONE_ACCOUNT: Scopes = Scopes::PERSON.with(Scope::MoneyFund);
+
 /// Who may make the calls of a service.
 #[derive(Debug, Clone)]
 pub struct Access(Arc<Rules>);
@@ -191,7 +195,11 @@ pub(super) fn describe(document: &mut OpenApi) {
         text.push_str("For ");
         text.push_str(&words.join("; "));
         text.push('.');
-        if grants.iter().any(|grant| matches!(grant, Grant::ApiKey(_))) {
+        let is_about_one = |grant: &Grant| match grant {
+            Grant::ApiKey(scope) => ABOUT_ONE_ACCOUNT.contains(*scope),
+            Grant::Public | Grant::Person(_) => false,
+        };
+        if grants.iter().any(is_about_one) {
             operation.parameters.get_or_insert_default().push(account_header().into());
         }
     }

@@ -85,7 +85,7 @@ pub(super) async fn list_api_keys(
 
 /// Show an API key
 ///
-/// Without its secret, which nobody can read again.
+/// Without its secret, which is shown only once.
 #[utoipa::path(
     get,
     path = "/accounts/v1/api-keys/{id}",

@@ -63,7 +63,7 @@ pub(super) async fn list(
     found.iter().map(read).collect()
 }
 
-/// The account is locked, so the sequence is nobody else's.
+/// The account is locked, so no other operation takes this sequence.
 async fn next_sequence(conn: &mut Conn, account_id: i64) -> Result<i64> {
     let next: Option<i64> = conn
         .exec_first(

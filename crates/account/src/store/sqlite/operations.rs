@@ -52,7 +52,7 @@ pub(super) fn list(
     .collect()
 }
 
-/// The writer is alone, so the sequence is nobody else's.
+/// The writer is alone, so no other operation takes this sequence.
 fn next_sequence(db: &Connection, account_id: i64) -> rusqlite::Result<i64> {
     db.prepare_cached(
         "SELECT COALESCE(MAX(sequence), 0) + 1 FROM account_operations WHERE account_id = ?",

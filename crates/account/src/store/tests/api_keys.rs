@@ -193,7 +193,7 @@ pub(super) async fn keys_give_nothing_that_they_lack(case: Case) {
     assert_eq!(create(3, scopes(), Some(at(61))).await, outlives);
     assert_eq!(create(3, scopes(), Some(at(60))).await, Ok(by_weak));
     assert_eq!(case.store().api_key(3).await.unwrap().unwrap().created, by_weak);
-    // Whoever rotates a key has its secret.
+    // The asker who rotates a key gets its secret.
     let missing = Scopes::ALL.without(scopes());
     let rotated = case.rotate_key(2, 12, by_weak).await;
     assert_eq!(rotated, Err(KeyRefusal::BeyondScopes(missing)));

@@ -322,7 +322,7 @@ async fn every_batch_fits_what_the_server_takes() {
     }
 }
 
-/// Two instances close while two others send; whoever is first, nothing is lost in a closed wallet.
+/// Two instances close while two others send; whichever is first, nothing is lost in a closed wallet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrency_of_closing_and_receiving_ends_clean_on_several_instances() {
     let world = World::new(2, 2).await;

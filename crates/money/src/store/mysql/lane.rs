@@ -144,7 +144,7 @@ impl MySqlLane {
         Ok(())
     }
 
-    /// Read under the wallets' locks, so that no operator changes it meanwhile.
+    /// Read under the wallets' locks, so that no operator changes it in between.
     async fn load_frozen(&mut self, ids: &[i64], loaded: &mut Loaded) -> Result<(), StoreError> {
         for part in ids.chunks(LIST_MAX) {
             let select = format!(

@@ -1,4 +1,4 @@
-//! The part of the conformance suite about everybody's books.
+//! The part of the conformance suite about the books of all accounts.
 
 use ledger::{Currency, Decision, Movement, Transaction};
 

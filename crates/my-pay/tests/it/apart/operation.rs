@@ -61,7 +61,7 @@ async fn a_suspension_reaches_every_money_service_until_an_operator_lifts_it() {
     cluster.stop().await;
 }
 
-/// Whoever has these tokens, every gateway knows them, and forgets them in time.
+/// Every gateway knows these tokens, and forgets them in time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_ends_tokens_at_every_gateway_and_stops_money_at_every_service() {
     let shape = Shape { gateways: 2, ..Shape::default() };

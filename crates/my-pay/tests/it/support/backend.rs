@@ -15,7 +15,7 @@ use super::{
     process::{PATIENCE, Process},
 };
 
-/// Somebody who asks with an API key.
+/// A client that asks with an API key.
 #[derive(Clone)]
 pub struct Backend {
     pub client: Client,

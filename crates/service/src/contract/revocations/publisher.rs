@@ -1,5 +1,5 @@
 //! The account service's end: publishes what it revokes, and says several times a second that it is
-//! there. What cannot be published now is tried until it can; meanwhile its silence tells. It is
+//! there. What cannot be published now is tried until it can; until then its silence tells. It is
 //! silent, too, while the service may miss revocations.
 
 use std::{

@@ -153,7 +153,7 @@ async fn answer(
 const BODY: &str =
     r#"{"accountId":10007,"attempt":3,"installation":"00000000000000000000000000000007"}"#;
 
-/// Whoever could close other people's wallets here could lock them out of their money.
+/// A client that could close other people's wallets here could lock them out of their money.
 #[tokio::test]
 async fn only_the_account_service_is_answered() {
     let money = money(ClosingAnswer::Closed);
@@ -162,7 +162,7 @@ async fn only_the_account_service_is_answered() {
     let mut text = String::new();
     for (secret, parties, subject) in [
         (1, ours, Subject::Service),
-        // A client's request, whoever hands it on.
+        // A client's request, handed on by any service.
         (1, (Party::Gateway, Party::Money), known),
         (1, ours, known),
         // The gateway, for itself, and a money service.
