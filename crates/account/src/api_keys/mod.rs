@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 
 use service::{
     clock::{Clock, Timestamp},
-    contract::{introspection::TokenDigest, scope::Scopes},
+    contract::{identity::Identity, introspection::TokenDigest, scope::Scopes},
 };
 
 use crate::{AccountService, Error, Token, ids::IdName, store::Store, token::TokenKind, unbroken};
@@ -22,7 +22,7 @@ pub use self::{
 };
 pub(crate) use self::{
     last_use::{LastUses, write_last_uses},
-    rules::{NAME, check_expiry, check_power},
+    rules::{NAME, check_expiry, check_power, check_until},
 };
 
 /// Most keys that have neither expired nor been revoked, and most that a list shows.
@@ -232,8 +232,15 @@ pub(crate) async fn rotate(
 }
 
 impl AccountService {
-    /// Creates a key for a key that manages keys.
-    pub async fn create_api_key(&self, new: NewApiKey, by: Manager) -> Result<IssuedKey, Error> {
+    /// Creates a key for a key that manages keys, which asks with a secret that is valid `until`
+    /// then.
+    pub async fn create_api_key(
+        &self,
+        new: NewApiKey,
+        by: Manager,
+        until: Timestamp,
+    ) -> Result<IssuedKey, Error> {
+        check_until(until, new.expires_at).map_err(Error::ApiKey)?;
         let service = self.clone();
         unbroken(async move {
             let inner = &service.0;
@@ -246,15 +253,22 @@ impl AccountService {
         .await
     }
 
-    /// Gives a key its next secret. The one before it stays valid for `overlap`.
+    /// Gives a key its next secret. The one before it stays valid for `overlap`. The asker's own
+    /// secret is valid `until` then: one that has been replaced gives itself no longer life.
     pub async fn rotate_api_key(
         &self,
         id: i64,
         overlap: Duration,
         by: Manager,
+        until: Timestamp,
     ) -> Result<IssuedKey, Error> {
         let service = self.clone();
         unbroken(async move {
+            if until != Identity::NEVER {
+                // The end of a key never changes.
+                let key = service.api_key(id).await?;
+                check_until(until, key.expires_at).map_err(Error::ApiKey)?;
+            }
             let rotated = Deed { at: service.0.clock.now(), by };
             let (issued, ended) = rotate(service.0.store.as_ref(), id, overlap, rotated).await?;
             service.revoke(&ended);

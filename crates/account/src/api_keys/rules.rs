@@ -4,7 +4,10 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use service::{
     clock::Timestamp,
-    contract::scope::{Scope, Scopes},
+    contract::{
+        identity::Identity,
+        scope::{Scope, Scopes},
+    },
     http::fields::{Fault, TextRule, read_time},
 };
 
@@ -132,6 +135,16 @@ pub(crate) fn check_power(
     }
 }
 
+/// Whether a secret that is valid `until` then may give a key this end. A secret that a rotation
+/// has replaced must not outlive its time by a key or a secret that it makes.
+pub(crate) fn check_until(
+    until: Timestamp,
+    expires_at: Option<Timestamp>,
+) -> Result<(), KeyRefusal> {
+    let outlives = expires_at.is_none_or(|expires_at| expires_at > until);
+    if until != Identity::NEVER && outlives { Err(KeyRefusal::Outlives(until)) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +154,21 @@ mod tests {
 
     fn later(hours: u64) -> Timestamp {
         NOW.plus(Duration::from_hours(hours))
+    }
+
+    #[test]
+    fn a_secret_makes_nothing_that_outlives_it() {
+        for (until, end, is_allowed) in [
+            (Identity::NEVER, None, true),
+            (Identity::NEVER, Some(later(9)), true),
+            (later(5), Some(later(5)), true),
+            (later(5), Some(later(6)), false),
+            (later(5), None, false),
+        ] {
+            let checked = check_until(until, end);
+            let expected = if is_allowed { Ok(()) } else { Err(KeyRefusal::Outlives(until)) };
+            assert_eq!(checked, expected, "{until:?} {end:?}");
+        }
     }
 
     fn key(scopes: &[Scope], expires_at: Option<Timestamp>) -> ApiKey {

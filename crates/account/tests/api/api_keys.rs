@@ -226,6 +226,13 @@ async fn a_rotated_key_has_both_secrets_until_the_overlap_is_over() {
         found.unwrap().expires_at
     };
     assert_eq!(ends(&old).await, harness.clock.now().plus(Duration::from_mins(1)));
+    // The old secret, perhaps a stolen one, makes nothing that lives longer than itself.
+    let outlives = (403, "outlives_own_key".to_owned());
+    let again = call(&harness, &old, Method::POST, &path, json!({"overlapSeconds": 0})).await;
+    assert_eq!(again.code(), outlives);
+    let body = json!({"name": "Mine", "scopes": ["wallets:read"]});
+    assert_eq!(create(&harness, &old, body.clone()).await.code(), outlives);
+    assert_eq!(create(&harness, &new, body).await.status, 201);
     harness.clock.advance(Duration::from_mins(1));
     assert!(!harness.is_valid(&old).await && harness.is_valid(&new).await);
 

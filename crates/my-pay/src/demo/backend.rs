@@ -8,6 +8,7 @@ use account::{
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use service::contract::{
+    identity::Identity,
     introspection::{Introspection as _, TokenDigest},
     scope::{Scope, Scopes},
 };
@@ -41,7 +42,7 @@ pub(super) async fn create(accounts: &AccountService) -> anyhow::Result<Key> {
         revoked.with_context(|| format!("API key {} cannot be revoked", key.id))?;
     }
     let new = NewApiKey { name: NAME.to_owned(), scopes: SCOPES, expires_at: None };
-    let issued = accounts.create_api_key(new, by).await;
+    let issued = accounts.create_api_key(new, by, Identity::NEVER).await;
     let issued = issued.context("the demonstration's API key cannot be created")?;
     Ok(Key { id: issued.key.id, secret: issued.secret.as_str().to_owned() })
 }

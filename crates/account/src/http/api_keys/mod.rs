@@ -57,7 +57,8 @@ pub(super) async fn create_api_key(
     Body(request): Body<CreateApiKey>,
 ) -> Result<Response, Problem> {
     let manager = manager(caller)?;
-    let issued = service.create_api_key(request.checked(service.now())?, manager).await?;
+    let issued =
+        service.create_api_key(request.checked(service.now())?, manager, caller.expires_at).await?;
     let location = format!("/accounts/v1/api-keys/{}", issued.key.id);
     Ok(([(LOCATION, location)], issued_body(&service, &issued)).into_response())
 }
@@ -112,7 +113,8 @@ pub(super) async fn get_api_key(
 ///
 /// Gives the key another secret, which the answer has, this once. The secret before it stays valid
 /// for `overlapSeconds`; one that was replaced earlier ends. A key rotates only keys whose scopes
-/// it has itself, and that end no later than it does; itself always.
+/// it has itself, and that end no later than it does; itself too, but not with a secret that has
+/// been replaced.
 #[utoipa::path(
     post,
     path = "/accounts/v1/api-keys/{id}/rotations",
@@ -139,7 +141,8 @@ pub(super) async fn rotate_api_key(
     PathId(id): PathId,
     Body(request): Body<RotateApiKey>,
 ) -> Result<Response, Problem> {
-    let issued = service.rotate_api_key(id, request.overlap(), manager(caller)?).await?;
+    let issued =
+        service.rotate_api_key(id, request.overlap(), manager(caller)?, caller.expires_at).await?;
     Ok(issued_body(&service, &issued))
 }
 
