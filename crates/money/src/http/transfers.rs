@@ -1,7 +1,7 @@
 //! Transfers: money from an own wallet to somebody's, and reading what became of any movement.
 
 use axum::{http::StatusCode, response::Response};
-use ledger::{ID_MAX, Movement, TransferId, WalletId};
+use ledger::{AccountId, ID_MAX, Movement, Transfer, TransferId, WalletId};
 use service::{
     contract::identity::{Identity, OnBehalf},
     http::{
@@ -132,8 +132,8 @@ impl FromFields for FindRequest {
 /// Tells what became of a request whose answer was lost. `transfer_not_found` means that it was not
 /// carried out, unless it is still on its way: sending it again with the same key is always safe.
 ///
-/// Keys belong to the one who asks: a person finds the own ones, and an API key its own, whichever
-/// account it acted for and acts for now.
+/// Keys belong to the one who asks: a person finds the own ones, and an API key its own. If it acts
+/// for an account, it finds only what it did for that one.
 #[utoipa::path(
     get, path = "/money/v1/transfers", tag = "history",
     params(KeyParameter),
@@ -149,8 +149,11 @@ pub(super) async fn find_transfer(
     Query(request): Query<FindRequest>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(identity.asker, request.idempotency_key);
-    let found = state.reads.transfer_by_key(key).await;
-    answer(found.map_err(|error| not_read(&error))?.map(|found| found.transfer.into()))
+    let found = state.reads.transfer_by_key(key).await.map_err(|error| not_read(&error))?;
+    let is_shown = |transfer: &Transfer| {
+        identity.account_id.is_none_or(|account_id| transfer.account_id == AccountId(account_id))
+    };
+    answer(found.map(|found| found.transfer).filter(is_shown).map(TransferJson::from))
 }
 
 /// The transfer as it is to be seen here. Whose transfer it is otherwise is not told.

@@ -106,10 +106,13 @@ async fn keys_belong_to_the_one_who_asks() {
     for (backend, first) in backends.iter().zip(&made[1..]) {
         let again = send(backend, &ann, &bob, "same").await;
         assert_eq!((&again.body, again.header("idempotency-replayed")), (&first.body, "true"));
-        for account in [None, Some(ann.account_id), Some(bob.account_id)] {
+        for account in [None, Some(ann.account_id)] {
             let found = find(backend, account, "same").await;
             assert_eq!((found.status, &found.body), (200, &first.body));
         }
+        // An answer for one customer does not hold another's money.
+        let found = find(backend, Some(bob.account_id), "same").await;
+        assert_eq!((found.status, found.code()), (404, "transfer_not_found"));
     }
     assert_eq!((ann.balance().await, bob.balance().await), (910, 90));
     product.stop().await;
@@ -134,6 +137,8 @@ async fn an_api_keys_key_is_for_one_account() {
     assert_eq!((&again.body, again.header("idempotency-replayed")), (&made.body, "true"));
     assert_eq!((ann.balance().await, bob.balance().await), (1_005, 0));
     let found = find(&backend, Some(bob.account_id), "top-up").await;
+    assert_eq!(found.brief(), "404 transfer_not_found", "nothing of another customer's");
+    let found = find(&backend, None, "top-up").await;
     assert_eq!(found.body["accountId"], ann.account_id, "what the key has been used for");
     // A person's key is not in its way, nor the other way round.
     let own = bob.move_money("deposits", "top-up", &json!({"amount": 5})).await;
