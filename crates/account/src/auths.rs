@@ -10,7 +10,7 @@ use service::{
 use crate::{
     AccountService, Error, Token,
     accounts::refused,
-    email,
+    email::{self, EmailDigest},
     metrics::UseBefore,
     store::{
         Account, ConfirmedLogin, Credentials, NewPair, PasswordHash, Repetition, Replacement,
@@ -61,7 +61,7 @@ impl AccountService {
     }
 
     async fn try_log_in(&self, login: Login) -> Result<Tokens, Error> {
-        let attempt = self.begin_attempt(&login.email).await?;
+        let attempt = self.begin_attempt(EmailDigest::of(&login.email)).await?;
         let credentials = self.credentials(&login.email).await?;
         let (account, stored) = match credentials {
             Some(Credentials { account, password_hash }) => (Some(account), Some(password_hash)),
@@ -99,7 +99,7 @@ impl AccountService {
         Ok(self.0.store.credentials(now).await?)
     }
 
-    async fn begin_session(&self, login: ConfirmedLogin) -> Result<Tokens, Error> {
+    pub(crate) async fn begin_session(&self, login: ConfirmedLogin) -> Result<Tokens, Error> {
         let service = self.clone();
         unbroken(async move {
             let minted = service.mint_random().await?;

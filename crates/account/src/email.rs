@@ -26,6 +26,12 @@ impl EmailDigest {
     pub fn of(text: &str) -> Self {
         Self(Sha256::digest(normalise(text).as_bytes()).into())
     }
+
+    /// Of the attempts that the owner of an account makes within a session, which strangers who
+    /// guess at the email cannot use up. No email begins with a NUL.
+    pub fn of_owner(account_id: i64) -> Self {
+        Self(Sha256::digest(format!("\0account {account_id}")).into())
+    }
 }
 
 /// The text is not an email address.

@@ -2,12 +2,17 @@
 //! account's owner by its own means, and the owner sets a new password with it. No HTTP and no SQL
 //! here.
 
-use service::{clock::Timestamp, contract::introspection::TokenDigest};
+use service::{
+    clock::Timestamp,
+    contract::{account_feed::Standing, introspection::TokenDigest},
+    http::problem::chain,
+};
 
 use crate::{
-    AccountService, Error, NewPassword, Token,
+    Account, AccountService, Error, NewPassword, Token, Tokens,
+    email::EmailDigest,
     passwords::check_fits,
-    store::{Credentials, InsertReset, PasswordHash, ResetRefusal},
+    store::{ConfirmedLogin, Credentials, InsertReset, PasswordHash, ResetRefusal},
     token::TokenKind,
     unbroken,
 };
@@ -38,14 +43,25 @@ impl AccountService {
     ///
     /// [`Error::AccountNotFound`], [`Error::AccountClosed`], or [`Error::TooManyResets`] if there
     /// is no such account, it is closed, or it has got too many tokens in the last hour.
-    pub async fn issue_reset(&self, of: ResetOf) -> Result<IssuedReset, Error> {
+    ///
+    /// A backend that acts for an account gets a token of that account only; others it does not
+    /// find.
+    pub async fn issue_reset(
+        &self,
+        of: ResetOf,
+        acts_for: Option<i64>,
+    ) -> Result<IssuedReset, Error> {
         let count = self.0.metrics.begin_reset();
-        let issued = self.try_issue_reset(of).await;
+        let issued = self.try_issue_reset(of, acts_for).await;
         count.end(&issued);
         issued
     }
 
-    async fn try_issue_reset(&self, of: ResetOf) -> Result<IssuedReset, Error> {
+    async fn try_issue_reset(
+        &self,
+        of: ResetOf,
+        acts_for: Option<i64>,
+    ) -> Result<IssuedReset, Error> {
         let account_id = match of {
             ResetOf::Account(id) => id,
             ResetOf::Email(email) => {
@@ -54,6 +70,9 @@ impl AccountService {
                 account.id
             }
         };
+        if acts_for.is_some_and(|acts_for| acts_for != account_id) {
+            return Err(Error::AccountNotFound);
+        }
         let token = Token::generate(TokenKind::Reset)?;
         let created_at = self.0.clock.now();
         let expired_at = created_at.plus(self.0.config.reset_token_lifetime);
@@ -68,11 +87,16 @@ impl AccountService {
         Ok(IssuedReset { token, expired_at, account_id })
     }
 
-    /// Sets a new password for the account whose reset token this is, and ends all of its sessions.
-    /// The token is used up only if the password was set.
+    /// Sets a new password for the account whose reset token this is, ends all of its sessions, and
+    /// begins a new one if the account is in good standing. The token is used up only if the
+    /// password was set.
     ///
     /// [`Error::InvalidResetToken`] for a token that is unknown, expired, void or was used.
-    pub async fn redeem_reset(&self, token: String, new: NewPassword) -> Result<(), Error> {
+    pub async fn redeem_reset(
+        &self,
+        token: String,
+        new: NewPassword,
+    ) -> Result<Option<Tokens>, Error> {
         let service = self.clone();
         unbroken(async move {
             let count = service.0.metrics.begin_redemption();
@@ -83,19 +107,47 @@ impl AccountService {
         .await
     }
 
-    async fn try_redeem_reset(&self, token: &str, new: NewPassword) -> Result<(), Error> {
+    async fn try_redeem_reset(
+        &self,
+        token: &str,
+        new: NewPassword,
+    ) -> Result<Option<Tokens>, Error> {
         let (token, store) = (TokenDigest::of(token), self.0.store.as_ref());
         // An unknown token costs one look, and no hash.
         let account = store.find_reset(token, self.0.clock.now()).await?;
         check_fits(&new, &account.ok_or(Error::InvalidResetToken)?)?;
         let password = PasswordHash(self.0.hasher.hash(new).await?);
-        let redeemed = store.redeem_reset(token, password, self.0.clock.now()).await?;
+        let redeemed = store.redeem_reset(token, password.clone(), self.0.clock.now()).await?;
         let changed = redeemed.ok_or(Error::InvalidResetToken)?;
         self.revoke(&changed.ended);
         tracing::info!(
             account.id = changed.account.id,
             "a password was reset, and all sessions ended"
         );
-        Ok(())
+        Ok(self.begin_session_after_reset(changed.account, password).await)
+    }
+
+    /// The owner's next session. Nothing if the account is not in good standing. The password is
+    /// set in any case, so what goes wrong here is logged, and the owner logs in.
+    async fn begin_session_after_reset(
+        &self,
+        account: Account,
+        password_hash: PasswordHash,
+    ) -> Option<Tokens> {
+        if account.standing != Standing::Active {
+            return None;
+        }
+        let email = EmailDigest::of(&account.email);
+        let login = ConfirmedLogin { account_id: account.id, password_hash, email };
+        let begun = self.begin_session(login).await;
+        begun
+            .inspect_err(|error| {
+                tracing::warn!(
+                    account.id = account.id,
+                    error = %chain(error),
+                    "no session began after a password was reset"
+                );
+            })
+            .ok()
     }
 }

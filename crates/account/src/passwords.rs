@@ -41,8 +41,9 @@ pub(crate) struct Attempt {
 }
 
 impl AccountService {
-    /// Verifies the current password of an account for its owner, under the same guard as logins:
-    /// too many wrong ones and the next has to wait, whatever is asked with them.
+    /// Verifies the current password of an account for its owner, who has a session. Too many wrong
+    /// ones and the next has to wait, whatever is asked with them. They are not counted together
+    /// with logins: a stranger who guesses there does not make the owner wait here.
     ///
     /// [`Error::InvalidCurrentPassword`] if it is wrong, [`Error::TooManyAttempts`] if it was not
     /// verified, [`Error::AccountDisabled`] if the account is not in good standing.
@@ -67,7 +68,7 @@ impl AccountService {
         if account.standing != Standing::Active {
             return Err(Error::AccountDisabled);
         }
-        let attempt = self.begin_attempt(&account.email).await?;
+        let attempt = self.begin_attempt(EmailDigest::of_owner(account_id)).await?;
         if !self.0.hasher.verify(password, Some(password_hash.clone())).await? {
             self.report_wrong(attempt, Some(&account));
             return Err(Error::InvalidCurrentPassword);
@@ -119,12 +120,11 @@ impl AccountService {
         Ok(())
     }
 
-    /// Records an attempt at the password of this email, right or wrong, before it is verified.
-    /// What is refused takes no time of the hasher.
-    pub(crate) async fn begin_attempt(&self, email: &str) -> Result<Attempt, Error> {
+    /// Records an attempt at a password, right or wrong, before it is verified. What is refused
+    /// takes no time of the hasher.
+    pub(crate) async fn begin_attempt(&self, email: EmailDigest) -> Result<Attempt, Error> {
         // Without room to verify there is no attempt to record.
         self.0.hasher.check_room()?;
-        let email = EmailDigest::of(email);
         let limits = self.0.config.login_attempts;
         let reserved = self.0.store.reserve_attempt(email, self.0.clock.now(), limits).await?;
         match reserved {

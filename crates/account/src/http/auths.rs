@@ -147,7 +147,7 @@ pub(super) async fn log_out_everywhere(
 }
 
 /// RFC 6749, section 5.1: an answer with tokens must not be cached.
-fn tokens(tokens: &Tokens) -> Response {
+pub(super) fn tokens(tokens: &Tokens) -> Response {
     let body = json(StatusCode::CREATED, &TokensBody::from(tokens));
     ([(CACHE_CONTROL, "no-store")], body).into_response()
 }

@@ -15,8 +15,9 @@ use service::{
 
 use super::{
     accounts::own,
+    auths::tokens,
     problems::{ChangePasswordProblems, IssueResetProblems, RedeemResetProblems},
-    representations::ResetBody,
+    representations::{ResetBody, TokensBody},
     requests::{ChangePassword, IssueReset, RedeemReset},
 };
 use crate::AccountService;
@@ -24,8 +25,8 @@ use crate::AccountService;
 /// Change the password
 ///
 /// All other sessions end: their access tokens are refused within a second. This one goes on. Reset
-/// tokens of the account are void. The current password is guarded as at a login, and attempts at
-/// it count there too.
+/// tokens of the account are void. After 5 wrong current passwords the next attempt has to wait, as
+/// at a login, but neither counts for the other.
 #[utoipa::path(
     put,
     path = "/accounts/v1/accounts/{id}/password",
@@ -58,7 +59,8 @@ pub(super) async fn change_password(
 /// a link in an email: my-pay sends none. The account is named by its email or by its id. Earlier
 /// tokens of the account are void. The token is valid for 30 minutes
 /// (`account.reset_token_lifetime_seconds`), once. An account gets at most 5 in an hour. A
-/// suspended account gets one too, and stays suspended.
+/// suspended account gets one too, and stays suspended. A key that acts for an account gets tokens
+/// of no other.
 #[utoipa::path(
     post,
     path = "/accounts/v1/password-resets",
@@ -77,9 +79,10 @@ pub(super) async fn change_password(
 )]
 pub(super) async fn issue_reset(
     State(service): State<AccountService>,
+    caller: Identity,
     Body(request): Body<IssueReset>,
 ) -> Result<Response, Problem> {
-    let issued = service.issue_reset(request.into()).await?;
+    let issued = service.issue_reset(request.into(), caller.account_id).await?;
     let body = json(StatusCode::CREATED, &ResetBody::from(&issued));
     Ok(([(CACHE_CONTROL, "no-store")], body).into_response())
 }
@@ -87,20 +90,36 @@ pub(super) async fn issue_reset(
 /// Set a password with a reset token
 ///
 /// The token is all that is needed. All sessions of the account end, its other reset tokens are
-/// void, and earlier attempts at its password are forgotten. A suspended account stays suspended.
-/// If the new password is refused, the token can be used again.
+/// void, and earlier attempts at its password are forgotten. A new session begins, so that an owner
+/// gets in although a stranger goes on guessing. A suspended account stays suspended, and no
+/// session begins. If the new password is refused, the token can be used again.
 #[utoipa::path(
     post,
     path = "/accounts/v1/password-resets/redemptions",
     tag = "passwords",
     security(()),
     request_body = RedeemReset,
-    responses((status = 204, description = "The password is the new one."), RedeemResetProblems),
+    responses(
+        (
+            status = 201,
+            description = "The password is the new one, and a session has begun.",
+            body = TokensBody,
+            headers(("Cache-Control" = String, description = "`no-store`: tokens are secrets.")),
+        ),
+        (
+            status = 204,
+            description = "The password is the new one. No session has begun: the account is \
+                suspended, or a session could not be made. In the latter case log in.",
+        ),
+        RedeemResetProblems,
+    ),
 )]
 pub(super) async fn redeem_reset(
     State(service): State<AccountService>,
     Body(request): Body<RedeemReset>,
-) -> Result<StatusCode, Problem> {
-    service.redeem_reset(request.token, request.new_password).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Response, Problem> {
+    match service.redeem_reset(request.token, request.new_password).await? {
+        Some(begun) => Ok(tokens(&begun)),
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
 }

@@ -114,10 +114,11 @@ async fn reset_password(
     account_id: i64,
     password: &str,
 ) -> anyhow::Result<()> {
-    let reset = accounts.issue_reset(ResetOf::Account(account_id)).await;
+    let reset = accounts.issue_reset(ResetOf::Account(account_id), None).await;
     let reset = reset.with_context(|| format!("account {account_id} gets no new password"))?;
     let new = NewPassword::accept(password.to_owned(), None, None)?;
-    Ok(accounts.redeem_reset(reset.token.as_str().to_owned(), new).await?)
+    accounts.redeem_reset(reset.token.as_str().to_owned(), new).await?;
+    Ok(())
 }
 
 async fn account_of(
