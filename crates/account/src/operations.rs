@@ -102,17 +102,29 @@ pub enum OperationRefusal {
     NoSessions,
 }
 
-/// The standing that the action leads to, or why it is refused.
-pub(crate) fn judge(
-    action: Action,
-    standing: Standing,
-    has_sessions: bool,
-) -> Result<Standing, OperationRefusal> {
+/// What an operation is judged by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Before {
+    /// The account's standing.
+    pub(crate) standing: Standing,
+    /// Whether it has sessions that could end.
+    pub(crate) has_sessions: bool,
+    /// The last operation of the account that suspended or enabled it.
+    pub(crate) newest: Option<Action>,
+}
+
+/// The standing that the action leads to, or why it is refused. An account that its owner has
+/// suspended can be suspended by an operator, too: the record says then that it is not for the
+/// owner to decide when it is enabled.
+pub(crate) fn judge(action: Action, before: Before) -> Result<Standing, OperationRefusal> {
+    let Before { standing, has_sessions, newest } = before;
     match (standing, action) {
         (Standing::Closed, _) => Err(OperationRefusal::Closed),
-        (Standing::Suspended, Action::Suspend) => Err(OperationRefusal::AlreadySuspended),
+        (Standing::Suspended, Action::Suspend) if newest == Some(Action::Suspend) => {
+            Err(OperationRefusal::AlreadySuspended)
+        }
         (Standing::Active, Action::Enable) => Err(OperationRefusal::NotSuspended),
-        (Standing::Active, Action::Suspend) => Ok(Standing::Suspended),
+        (Standing::Active | Standing::Suspended, Action::Suspend) => Ok(Standing::Suspended),
         (Standing::Suspended, Action::Enable) => Ok(Standing::Active),
         (_, Action::RevokeSessions) if has_sessions => Ok(standing),
         (_, Action::RevokeSessions) => Err(OperationRefusal::NoSessions),
@@ -190,20 +202,25 @@ mod tests {
         use Action::{Enable, RevokeSessions, Suspend};
         use OperationRefusal as R;
         use Standing::{Active, Closed, Suspended};
-        for (action, standing, has_sessions, expected) in [
-            (Suspend, Active, false, Ok(Suspended)),
-            (Suspend, Active, true, Ok(Suspended)),
-            (Suspend, Suspended, false, Err(R::AlreadySuspended)),
-            (Suspend, Closed, false, Err(R::Closed)),
-            (Enable, Active, true, Err(R::NotSuspended)),
-            (Enable, Suspended, false, Ok(Active)),
-            (Enable, Closed, false, Err(R::Closed)),
-            (RevokeSessions, Active, true, Ok(Active)),
-            (RevokeSessions, Active, false, Err(R::NoSessions)),
-            (RevokeSessions, Suspended, false, Err(R::NoSessions)),
-            (RevokeSessions, Closed, false, Err(R::Closed)),
+        for (action, standing, has_sessions, newest, expected) in [
+            (Suspend, Active, false, None, Ok(Suspended)),
+            (Suspend, Active, true, Some(Enable), Ok(Suspended)),
+            (Suspend, Suspended, false, Some(Suspend), Err(R::AlreadySuspended)),
+            // By its owner.
+            (Suspend, Suspended, false, None, Ok(Suspended)),
+            (Suspend, Suspended, false, Some(Enable), Ok(Suspended)),
+            (Suspend, Closed, false, None, Err(R::Closed)),
+            (Enable, Active, true, None, Err(R::NotSuspended)),
+            (Enable, Suspended, false, Some(Suspend), Ok(Active)),
+            (Enable, Suspended, false, None, Ok(Active)),
+            (Enable, Closed, false, Some(Suspend), Err(R::Closed)),
+            (RevokeSessions, Active, true, None, Ok(Active)),
+            (RevokeSessions, Active, false, None, Err(R::NoSessions)),
+            (RevokeSessions, Suspended, false, Some(Suspend), Err(R::NoSessions)),
+            (RevokeSessions, Closed, false, None, Err(R::Closed)),
         ] {
-            assert_eq!(judge(action, standing, has_sessions), expected, "{action:?} {standing:?}");
+            let judged = judge(action, Before { standing, has_sessions, newest });
+            assert_eq!(judged, expected, "{action:?} {standing:?} {newest:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use service::{clock::Timestamp, operator::Operator};
 
 use super::{accounts, auth_tokens, revocations, rows};
 use crate::{
-    operations::{Action, NewOperation, Operation, OperationRefusal, judge},
+    operations::{Action, Before, NewOperation, Operation, OperationRefusal, judge},
     store::Operated,
 };
 
@@ -20,7 +20,9 @@ pub(super) async fn operate(
         return Ok(Err(OperationRefusal::Unknown));
     };
     let has_sessions = !auth_tokens::sessions(conn, account_id, now).await?.is_empty();
-    let standing = match judge(action, account.standing, has_sessions) {
+    let newest = newest_standing(conn, account_id).await?;
+    let before = Before { standing: account.standing, has_sessions, newest };
+    let standing = match judge(action, before) {
         Ok(standing) => standing,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -44,6 +46,19 @@ pub(super) async fn operate(
     };
     insert(conn, &operation).await?;
     Ok(Ok(Operated { operation, ended }))
+}
+
+/// The last operation that suspended or enabled the account.
+async fn newest_standing(conn: &mut Conn, account_id: i64) -> Result<Option<Action>> {
+    let name: Option<String> = conn
+        .exec_first(
+            "SELECT action FROM account_operations
+             WHERE account_id = ? AND action IN ('suspend', 'enable')
+             ORDER BY sequence DESC LIMIT 1",
+            (account_id,),
+        )
+        .await?;
+    Ok(name.as_deref().and_then(Action::from_name))
 }
 
 pub(super) async fn list(

@@ -1,11 +1,11 @@
 //! The table `account_operations`: what operators did, in the transaction of its effect.
 
-use rusqlite::{Connection, Row, params, types::Type};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, types::Type};
 use service::{clock::Timestamp, operator::Operator};
 
 use super::{accounts, auth_tokens, revocations, rows};
 use crate::{
-    operations::{Action, NewOperation, Operation, OperationRefusal, judge},
+    operations::{Action, Before, NewOperation, Operation, OperationRefusal, judge},
     store::Operated,
 };
 
@@ -19,7 +19,9 @@ pub(super) fn operate(
         return Ok(Err(OperationRefusal::Unknown));
     };
     let has_sessions = !auth_tokens::sessions(db, account_id, now)?.is_empty();
-    let standing = match judge(action, account.standing, has_sessions) {
+    let newest = newest_standing(db, account_id)?;
+    let before = Before { standing: account.standing, has_sessions, newest };
+    let standing = match judge(action, before) {
         Ok(standing) => standing,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -35,6 +37,19 @@ pub(super) fn operate(
     let operation = Operation { account_id, sequence, action, reason, operator, created_at: now };
     insert(db, &operation)?;
     Ok(Ok(Operated { operation, ended }))
+}
+
+/// The last operation that suspended or enabled the account.
+fn newest_standing(db: &Connection, account_id: i64) -> rusqlite::Result<Option<Action>> {
+    let name: Option<String> = db
+        .prepare_cached(
+            "SELECT action FROM account_operations
+             WHERE account_id = ? AND action IN ('suspend', 'enable')
+             ORDER BY sequence DESC LIMIT 1",
+        )?
+        .query_row([account_id], |row| row.get(0))
+        .optional()?;
+    Ok(name.as_deref().and_then(Action::from_name))
 }
 
 pub(super) fn list(

@@ -113,17 +113,29 @@ pub(super) async fn what_changes_nothing_is_refused_and_not_recorded(case: Case)
     }
     assert_eq!(refused(10_001, Action::Enable).await, OperationRefusal::NotSuspended);
     assert_eq!(refused(10_001, Action::RevokeSessions).await, OperationRefusal::NoSessions);
-    // The owner's own suspension is one that operators lift, and do not repeat.
-    store.update_account(10_001, update("ada@example.com", false), at(1)).await.unwrap().unwrap();
-    assert_eq!(refused(10_001, Action::Suspend).await, OperationRefusal::AlreadySuspended);
     assert_eq!(case.recorded(10_001).await, []);
-    case.operate(new(10_001, Action::Enable), at(2)).await.unwrap();
+    // An account that its owner has suspended is suspended by an operator, too, once, and so again
+    // after an operator has enabled it.
+    for recorded in [2, 4] {
+        let update = update("ada@example.com", false);
+        store.update_account(10_001, update, at(1)).await.unwrap().unwrap();
+        case.operate(new(10_001, Action::Suspend), at(2)).await.unwrap();
+        assert_eq!(refused(10_001, Action::Suspend).await, OperationRefusal::AlreadySuspended);
+        case.operate(new(10_001, Action::Enable), at(2)).await.unwrap();
+        assert_eq!(case.recorded(10_001).await.len(), recorded);
+    }
     store.close_account(10_001, at(3)).await.unwrap().unwrap();
     for action in Action::ALL {
         assert_eq!(refused(10_001, action).await, OperationRefusal::Closed, "{action:?}");
     }
-    assert_eq!(case.recorded(10_001).await.len(), 1);
-    let expected = [Standing::Suspended, Standing::Active, Standing::Closed];
+    assert_eq!(case.recorded(10_001).await.len(), 4);
+    let expected = [
+        Standing::Suspended,
+        Standing::Active,
+        Standing::Suspended,
+        Standing::Active,
+        Standing::Closed,
+    ];
     assert_eq!(case.standings().await, expected);
 }
 
