@@ -214,7 +214,7 @@ async fn a_service_apart_ends_when_its_disk_refuses_and_is_started_again() {
     disk.mend(DiskFault::Flush);
     cluster.accounts[0].start_again();
     cluster.wait_until_ready().await;
-    assert_eq!(log_in(&person).await.status, 201);
+    eventually(RECOVERY, async || log_in(&person).await.status == 201).await;
 
     disk.fail(DiskFault::Full, &folder.path().display().to_string());
     check(&log_in(&person).await, 503, "unavailable");
@@ -228,8 +228,8 @@ async fn a_service_apart_ends_when_its_disk_refuses_and_is_started_again() {
     }
     disk.mend(DiskFault::Full);
     cluster.wait_until_ready().await;
-    assert_eq!(log_in(&person).await.status, 201);
-    assert_eq!(deposit(&person, "full").await.status, 201);
+    eventually(RECOVERY, async || log_in(&person).await.status == 201).await;
+    eventually(RECOVERY, async || deposit(&person, "full").await.status == 201).await;
     for node in cluster.moneys.iter_mut().chain(&mut cluster.accounts) {
         assert_eq!(node.terminate().code(), Some(0), "{}", node.name);
     }
