@@ -171,10 +171,10 @@ pub struct Footprint<'a> {
     pub owners: Vec<AccountId>,
     /// Keys that may have been decided before.
     pub keys: Vec<&'a IdempotencyKey>,
-    /// Accounts whose standing is needed, and must not change meanwhile: ascending, each once. With
-    /// it comes the newest attempt to close the account that was refused.
+    /// Accounts whose standing is needed, and must not change until the commit: ascending, each
+    /// once. With it comes the newest attempt to close the account that was refused.
     pub standings: Vec<AccountId>,
-    /// Whether the place in the account feed is needed, and must not change meanwhile.
+    /// Whether the place in the account feed is needed, and must not change until the commit.
     pub feed_position: bool,
     /// Whether it is needed which of the owners' wallets operators have frozen.
     pub frozen: bool,

@@ -46,7 +46,7 @@ impl MySqlOperations {
         let Some(mut wallet) = find(&mut connection, new.wallet_id, "FOR UPDATE").await? else {
             return Ok(Err(OperationRefusal::Unknown));
         };
-        // Read under the wallet's lock. Whoever changes the standing meanwhile waits for this lock
+        // Read under the wallet's lock. A writer that changes the standing waits for this lock
         // before it changes the wallet, and then sees this operation.
         let standing = standing(&mut connection, &wallet).await?;
         let newest = list(&mut connection, new.wallet_id, None, 1).await?.into_iter().next();
